@@ -1,0 +1,116 @@
+"""Settings: layers, mistyped keys named, secrets never shown, and everything documented."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from triage.errors import ConfigError
+from triage.settings import ROOT, load_settings
+
+
+@pytest.fixture(autouse=True)
+def _own_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TRIAGE_CONFIG_DIR", str(tmp_path))
+    return tmp_path
+
+
+def test_the_defaults_are_safe() -> None:
+    settings = load_settings()
+    assert settings.acknowledgements.mode == "shadow"
+    assert settings.mailbox.security == "tls"
+    assert settings.web.host == "127.0.0.1"
+    assert settings.database_url == f"sqlite:///{ROOT / 'data' / 'triage.sqlite3'}"
+
+
+def test_the_environment_beats_local_toml_beats_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "local.toml").write_text('[mailbox]\nhost = "local.example"\nport = 143\n')
+    monkeypatch.setenv("TRIAGE_MAILBOX__HOST", "environment.example")
+    mailbox = load_settings().mailbox
+    assert (mailbox.host, mailbox.port, mailbox.folder) == ("environment.example", 143, "INBOX")
+
+
+def test_every_variable_of_the_product_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {
+        "TRIAGE_MAILBOX__HOST": "h", "TRIAGE_MAILBOX__PORT": "143", "TRIAGE_MAILBOX__USERNAME": "u",
+        "TRIAGE_MAILBOX__PASSWORD": "p", "TRIAGE_MAILBOX__SECURITY": "none", "TRIAGE_MAILBOX__ADDRESSES": '["a@b.example"]',
+        "TRIAGE_MAILBOX__FOLDER": "INBOX", "TRIAGE_MAILBOX__POLL_SECONDS": "5", "TRIAGE_MAILBOX__AUTHSERV_ID": "mx",
+        "TRIAGE_SMTP__HOST": "h", "TRIAGE_SMTP__PORT": "25", "TRIAGE_SMTP__USERNAME": "u", "TRIAGE_SMTP__PASSWORD": "p",
+        "TRIAGE_SMTP__SECURITY": "none", "TRIAGE_SMTP__FROM": "a@b.example", "TRIAGE_DATABASE__URL": "sqlite:///x",
+        "TRIAGE_WEB__HOST": "127.0.0.1", "TRIAGE_WEB__PORT": "8081", "TRIAGE_ACKNOWLEDGEMENTS__MODE": "live",
+        "TRIAGE_ACKNOWLEDGEMENTS__SINCE": "2026-12-01T09:00:00+01:00", "TRIAGE_ACKNOWLEDGEMENTS__PER_ADDRESS_PER_DAY": "3",
+        "TRIAGE_ACKNOWLEDGEMENTS__PER_HOUR": "9", "TRIAGE_APPROVAL__UNDO_SECONDS": "0", "TRIAGE_SEAL__KEY": "k",
+        "TRIAGE_DATA_DIR": "/tmp/x",
+    }  # fmt: skip
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    assert settings.smtp.from_ == "a@b.example"
+    assert settings.mailbox.addresses == ("a@b.example",)
+    assert settings.acknowledgements.since is not None
+    assert settings.acknowledgements.since.utcoffset() is not None
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("TRIAGE_MAILBX__HOST", "x", "TRIAGE_MAILBOX__HOST"),
+        ("TRIAGE_MAILBOX__HOSTT", "x", "TRIAGE_MAILBOX__HOST"),
+        ("TRIAGE_NONSENSE", "x", "unknown environment variable TRIAGE_NONSENSE"),
+        ("TRIAGE_MAILBOX__PORT", "abc", "mailbox.port"),
+        ("TRIAGE_MAILBOX__SECURITY", "ssl", "mailbox.security"),
+        ("TRIAGE_MAILBOX__ADDRESSES", "not json", "TRIAGE_MAILBOX__ADDRESSES"),
+        ("TRIAGE_ACKNOWLEDGEMENTS__SINCE", "2026-12-01T09:00:00", "UTC offset"),
+        ("TRIAGE_MAIL__DAY_ENDS", "half past five", "mail.day_ends"),
+    ],
+)
+def test_a_wrong_variable_is_named(variable: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigError) as error:
+        load_settings()
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[mailbox]\nhosst = 'x'\n", "mailbox.hosst"),
+        ("[mailbx]\nhost = 'x'\n", "mailbx"),
+        ("[mailbox\n", "local.toml is not valid TOML"),
+        ("[telephone]\nhours = ['ten to five']\n", "telephone.hours"),
+    ],
+)
+def test_a_wrong_key_in_local_toml_is_named(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "local.toml").write_text(text)
+    with pytest.raises(ConfigError) as error:
+        load_settings()
+    assert said in str(error.value)
+
+
+def test_secrets_come_from_a_folder_and_are_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    (secrets / "mailbox__password").write_text("geheim-1")
+    monkeypatch.setenv("TRIAGE_SECRETS_DIR", str(secrets))
+    monkeypatch.setenv("TRIAGE_SMTP__PASSWORD", "geheim-2")
+    settings = load_settings()
+    assert settings.mailbox.password.get_secret_value() == "geheim-1"
+    shown = repr(settings.shown()) + repr(settings)
+    assert "geheim" not in shown
+
+
+def test_a_password_in_a_wrong_place_is_not_echoed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIAGE_MAILBOX__PORT", "geheim-3")
+    with pytest.raises(ConfigError) as error:
+        load_settings()
+    assert "geheim" not in str(error.value)
+
+
+def test_every_setting_of_the_code_stands_in_default_toml() -> None:
+    documented = tomllib.loads((ROOT / "config" / "default.toml").read_text())
+    in_file = {f"{k}.{n}" for k, v in documented.items() if isinstance(v, dict) for n in v} | {
+        k for k, v in documented.items() if not isinstance(v, dict)
+    }
+    assert {key for key, _ in load_settings().shown()} == in_file

@@ -1,0 +1,155 @@
+"""ParsedMail + Screening + Verdict → Assessment. Fails towards urgent: what cannot be judged is `possible`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from triage.core.assessment import LAWS, Assessment, Band, SenderType, Urgency, Verdict
+from triage.core.mail import MessageKind, ParsedMail, Screening
+
+UNJUDGED_KINDS = frozenset(
+    {
+        MessageKind.AUTO_REPLY,
+        MessageKind.DELIVERY_REPORT,
+        MessageKind.LIST_OR_BULK,
+        MessageKind.UNSOLICITED,
+        MessageKind.OWN,
+    }
+)
+_SHORT_COVER_NOTE = 60  # characters of own text up to which a forwarded body still carries the question
+_TWILIGHT = 0.6  # a best law below this share of its cut is no support at all: "none of the four"
+
+
+def judged_text(mail: ParsedMail) -> str:
+    """What is judged: subject, blank line, new text; the forwarded body too when there is little own text."""
+    own = mail.new_text.strip()
+    parts = [mail.subject.strip(), own]
+    if mail.forwarded_text.strip() and len(own) <= _SHORT_COVER_NOTE:
+        parts.append(mail.forwarded_text.strip())
+    elif not own:
+        parts[1] = mail.text.strip()
+    return "\n\n".join(part for part in parts if part) if any(parts[1:]) else parts[0]
+
+
+def needs_verdict(screening: Screening) -> bool:
+    """False for what is never classified: machine mail, bulk, own mail, and the wrapper of a secure mail."""
+    return screening.kind not in UNJUDGED_KINDS and screening.kind is not MessageKind.SECURE_MAIL_NOTICE
+
+
+def assess(
+    mail: ParsedMail,
+    screening: Screening,
+    verdict: Verdict | None,
+    *,
+    language: str,
+    model_languages: frozenset[str],
+) -> Assessment:
+    """Our reading of one mail. `verdict` None means that the classifiers failed on it."""
+    text = judged_text(mail)
+    if screening.kind in UNJUDGED_KINDS:
+        return Assessment(band=Band.NORMAL, band_reason=str(screening.kind), language=language, judged_text=text)
+    if screening.kind is MessageKind.SECURE_MAIL_NOTICE:
+        return _unjudged(text, language, "secure_mail_notice")
+    if verdict is None:
+        return _unjudged(text, language, "classifier_error")
+
+    laws, unclear, runner_up, margin = _laws(verdict)
+    urgency, band, why = _band(verdict, text, language, model_languages)
+    if screening.kind is MessageKind.UNREADABLE and band is Band.NORMAL:
+        urgency, band, why = _likelier(verdict.probabilities), Band.POSSIBLE, "unreadable"
+    return Assessment(
+        laws=laws,
+        laws_unclear=unclear,
+        law_probabilities={law: verdict.probabilities[law] for law in LAWS if law in verdict.probabilities},
+        runner_up=runner_up,
+        margin=margin,
+        urgency=urgency,
+        band=band,
+        urgency_probabilities={
+            head: verdict.probabilities[head] for head in ("palliative", "transfer") if head in verdict.probabilities
+        },
+        band_reason=why,
+        danger=_danger(verdict),
+        sender_type=verdict.sender_type,
+        topics=verdict.topics,
+        language=language,
+        evidence=verdict.evidence,
+        judged_text=text,
+        model=verdict.model,
+    )
+
+
+def _unjudged(text: str, language: str, why: str) -> Assessment:
+    return Assessment(
+        laws_unclear=True,
+        urgency=Urgency.PALLIATIVE,
+        band=Band.POSSIBLE,
+        band_reason=why,
+        sender_type=SenderType.OTHER,
+        language=language,
+        judged_text=text,
+    )
+
+
+def _laws(verdict: Verdict) -> tuple[tuple[str, ...], bool, str, float]:
+    """(best set, unclear, runner-up, margin). The set holds every law over its cut; unclear when none is
+    over it but one comes near, or when the runner-up stands almost level with the weakest law of the set."""
+    if not all(law in verdict.probabilities for law in LAWS):
+        return (), True, "", 0.0
+    ratio = {law: verdict.probabilities[law] / max(verdict.law_thresholds[law], 1e-9) for law in LAWS}
+    chosen = tuple(law for law in LAWS if ratio[law] >= 1.0)
+    outside = sorted((law for law in LAWS if law not in chosen), key=lambda law: -ratio[law])
+    runner_up = outside[0] if outside else ""
+    if chosen:
+        weakest = min(chosen, key=lambda law: ratio[law])
+        margin = verdict.probabilities[weakest] - (verdict.probabilities[runner_up] if runner_up else 0.0)
+        unclear = bool(runner_up) and ratio[runner_up] >= 0.85 and ratio[weakest] < 1.15
+        return chosen, unclear, runner_up, margin
+    margin = verdict.law_thresholds[runner_up] - verdict.probabilities[runner_up]
+    return (), ratio[runner_up] >= _TWILIGHT, runner_up, margin
+
+
+def _likelier(probabilities: Mapping[str, float]) -> Urgency:
+    if probabilities.get("transfer", 0.0) > probabilities.get("palliative", 0.0):
+        return Urgency.TRANSFER
+    return Urgency.PALLIATIVE
+
+
+def _band(verdict: Verdict, text: str, language: str, model_languages: frozenset[str]) -> tuple[Urgency, Band, str]:
+    rules = [item for item in verdict.evidence if item.source == "rule" and item.head in ("palliative", "transfer")]
+    firm = [item.head for item in rules if not item.softened_by]
+    fired = {
+        head
+        for head, (_, high) in verdict.urgency_thresholds.items()
+        if head != "danger" and verdict.probabilities.get(head, 0.0) >= high
+    }
+    if fired or firm:
+        heads = fired | set(firm)
+        urgency = Urgency.PALLIATIVE if "palliative" in heads else Urgency.TRANSFER
+        return urgency, Band.URGENT, "model" if fired else "rule"
+    if rules:
+        softened = {item.head for item in rules}
+        urgency = Urgency.PALLIATIVE if "palliative" in softened else Urgency.TRANSFER
+        return urgency, Band.POSSIBLE, "softened_rule"
+    likelier = _likelier(verdict.probabilities)
+    if not any(letter.isalpha() for letter in text):
+        return likelier, Band.POSSIBLE, "empty_text"
+    if not verdict.urgency_thresholds:
+        return likelier, Band.POSSIBLE, "no_model"
+    if language != "und" and language not in model_languages:
+        return likelier, Band.POSSIBLE, "language"
+    low = [
+        head
+        for head, (cut, _) in verdict.urgency_thresholds.items()
+        if head != "danger" and verdict.probabilities.get(head, 0.0) >= cut
+    ]
+    if low:
+        return likelier, Band.POSSIBLE, "model"
+    return Urgency.REGULAR, Band.NORMAL, "model"
+
+
+def _danger(verdict: Verdict) -> bool:
+    if any(item.source == "rule" and item.head == "danger" and not item.softened_by for item in verdict.evidence):
+        return True
+    _, high = verdict.urgency_thresholds.get("danger", (1.0, 1.1))
+    return verdict.probabilities.get("danger", 0.0) >= high

@@ -1,0 +1,47 @@
+"""The gate before release: what must not leave (`product.md` section 7). Findings name the rule, never the value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from enum import StrEnum
+
+from stdnum.nl import bsn
+
+_NINE_DIGITS = re.compile(r"(?<!\d)\d(?:[ .-]?\d){8}(?!\d)")
+_PLACE_HOLDER = re.compile(r"\[\[[^\]\n]{1,80}\]\]|\{\{[^}\n]{0,80}\}\}|\{%[^%\n]{0,80}%\}")
+SIGNATURE = "[[handtekening]]"
+
+
+class Finding(StrEnum):
+    """All of these block the release."""
+
+    BSN = "bsn"
+    PLACE_HOLDER = "place_holder"
+    NO_RECIPIENT = "no_recipient"
+    OWN_RECIPIENT = "own_recipient"
+    EMPTY = "empty"
+
+
+def holds_bsn(text: str) -> bool:
+    """True when nine digits in the text pass the elfproef of a BSN."""
+    return any(bsn.is_valid(re.sub(r"\D", "", match[0])) for match in _NINE_DIGITS.finditer(text))
+
+
+def findings(
+    *, recipients: Sequence[str], subject: str, body: str, own_addresses: Sequence[str]
+) -> tuple[Finding, ...]:
+    """Why this text may not leave; empty when it may."""
+    found: list[Finding] = []
+    own = {address.casefold() for address in own_addresses}
+    if not recipients:
+        found.append(Finding.NO_RECIPIENT)
+    if any(address.casefold() in own for address in recipients):
+        found.append(Finding.OWN_RECIPIENT)
+    if not body.replace(SIGNATURE, "").strip():
+        found.append(Finding.EMPTY)
+    if _PLACE_HOLDER.search(body.replace(SIGNATURE, "")) or _PLACE_HOLDER.search(subject):
+        found.append(Finding.PLACE_HOLDER)
+    if holds_bsn(body) or holds_bsn(subject):
+        found.append(Finding.BSN)
+    return tuple(found)

@@ -1,0 +1,330 @@
+"""Typed settings: the only reader of config/ and of TRIAGE_* variables.
+
+Highest first: environment, secrets folder, config/local.toml, config/default.toml. Unknown keys are refused by
+name, at every depth and in every source, because a setting that is silently ignored is a promise not kept.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    NestedSecretsSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from triage.core.sla import SlaRules
+from triage.core.workdays import WorkCalendar
+from triage.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parent.parent
+_PREFIX = "TRIAGE_"
+_SETTINGS_DIR_VARIABLES = frozenset({"TRIAGE_CONFIG_DIR", "TRIAGE_SECRETS_DIR"})
+_OUTSIDE = re.compile(r"^TRIAGE_TEST_")  # read by the test suite only
+
+Security = Literal["tls", "starttls", "none"]
+
+
+def _empty_is_none(value: Any) -> Any:
+    return None if value == "" else value
+
+
+def _hours(value: Any) -> Any:
+    blocks = value if isinstance(value, (list, tuple)) else [value]
+    for block in blocks:
+        if not isinstance(block, str) or not re.fullmatch(r"[0-2]\d:[0-5]\d-[0-2]\d:[0-5]\d", block):
+            raise ValueError('give blocks such as "10:00-12:00"')
+    return tuple(blocks)
+
+
+Hours = Annotated[tuple[str, ...], BeforeValidator(_hours)]
+Moment = Annotated[datetime | None, BeforeValidator(_empty_is_none)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Organisation(_Section):
+    name: str
+    website: str
+    privacy_url: str
+    post_address: str
+
+
+class MailboxSettings(_Section):
+    host: str
+    port: int = Field(ge=1, le=65535)
+    username: str
+    password: SecretStr
+    security: Security
+    ca_file: str
+    addresses: tuple[str, ...]
+    folder: str = Field(min_length=1)
+    sent_folder: str
+    poll_seconds: float = Field(ge=1, le=3600)
+    authserv_id: str
+    max_mail_bytes: int = Field(ge=10_000)
+    batch_size: int = Field(ge=1, le=500)
+    alarm_minutes: int = Field(ge=1)
+
+
+class SmtpSettings(_Section):
+    host: str
+    port: int = Field(ge=1, le=65535)
+    username: str
+    password: SecretStr
+    security: Security
+    ca_file: str
+    from_: str = Field(alias="from")
+    reverse_path: str
+    hostname: str
+    connections: int = Field(ge=1, le=32)
+    timeout_seconds: float = Field(ge=1)
+    relay_seconds: float = Field(ge=1)
+
+
+class DatabaseSettings(_Section):
+    url: SecretStr
+
+
+class WebSettings(_Section):
+    host: str
+    port: int = Field(ge=0, le=65535)
+    public_url: str
+    session_hours: float = Field(gt=0)
+    login_failures: int = Field(ge=1)
+    require_totp: bool
+
+
+class AcknowledgementSettings(_Section):
+    mode: Literal["shadow", "live"]
+    since: Moment
+    per_address_per_day: int = Field(ge=0)
+    per_hour: int = Field(ge=0)
+
+    @field_validator("since")
+    @classmethod
+    def _aware(cls, value: datetime | None) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError("give a UTC offset, such as 2026-12-01T09:00:00+01:00")
+        return value
+
+
+class ApprovalSettings(_Section):
+    undo_seconds: float = Field(ge=0, le=3600)
+
+
+class MailSettings(_Section):
+    day_ends: time
+    at_risk_share: float = Field(ge=0, le=1)
+
+
+class TelephoneSettings(_Section):
+    number: str
+    hours: Hours
+
+
+class CalendarSettings(_Section):
+    confirmed: bool
+    good_friday_free: bool
+    liberation_day: Literal["never", "lustrum", "always"]
+    closing_days: Mapping[date, str] = Field(default_factory=dict)
+
+
+class AlertSettings(_Section):
+    to: tuple[str, ...]
+    hours: Hours
+
+
+class SealSettings(_Section):
+    key: SecretStr
+
+
+class ModelSettings(_Section):
+    directory: Path
+
+
+class LogSettings(_Section):
+    level: Literal["debug", "info", "warning", "error"]
+    format: Literal["lines", "json"]
+
+
+class Settings(BaseSettings):
+    """All settings, frozen. Use `load_settings()`; services receive only the values they need."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, env_ignore_empty=False
+    )
+
+    data_dir: Path
+    organisation: Organisation
+    mailbox: MailboxSettings
+    smtp: SmtpSettings
+    database: DatabaseSettings
+    web: WebSettings
+    acknowledgements: AcknowledgementSettings
+    approval: ApprovalSettings
+    mail: MailSettings
+    telephone: TelephoneSettings
+    calendar: CalendarSettings
+    alerts: AlertSettings
+    seal: SealSettings
+    model: ModelSettings
+    log: LogSettings
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        secrets_dir = os.environ.get("TRIAGE_SECRETS_DIR")
+        secrets: tuple[PydanticBaseSettingsSource, ...] = ()
+        if secrets_dir:
+            secrets = (
+                NestedSecretsSettingsSource(
+                    file_secret_settings,
+                    secrets_dir=secrets_dir,
+                    secrets_nested_delimiter="__",
+                    secrets_prefix="",
+                ),
+            )
+        # init_settings carries the merged TOML files: lowest, so that environment and secrets win
+        return (env_settings, *secrets, init_settings)
+
+    @property
+    def database_url(self) -> str:
+        return self.database.url.get_secret_value() or f"sqlite:///{self.data_dir / 'triage.sqlite3'}"
+
+    @property
+    def sla_rules(self) -> SlaRules:
+        calendar = WorkCalendar(
+            day_ends=self.mail.day_ends,
+            good_friday_free=self.calendar.good_friday_free,
+            liberation_day=self.calendar.liberation_day,
+            closing_days=dict(self.calendar.closing_days),
+        )
+        return SlaRules(calendar, self.mail.at_risk_share)
+
+    @property
+    def own_addresses(self) -> tuple[str, ...]:
+        """Every address that is ours: the configured ones, the sender, and the login when it is an address."""
+        login = (self.mailbox.username,) if "@" in self.mailbox.username else ()
+        sender = (self.smtp.from_,) if self.smtp.from_ else ()
+        return tuple(dict.fromkeys((*self.mailbox.addresses, *sender, *login)))
+
+    def shown(self) -> list[tuple[str, str]]:
+        """(key, value) of every setting in order, with secrets masked; for `check`."""
+        rows: list[tuple[str, str]] = []
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if not isinstance(value, _Section):
+                rows.append((name, str(value)))
+                continue
+            for key, field in type(value).model_fields.items():
+                item = getattr(value, key)
+                if isinstance(item, SecretStr):
+                    item = "(set)" if item.get_secret_value() else ""
+                rows.append((f"{name}.{field.alias or key}", str(item)))
+        return rows
+
+
+def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Reads and checks all settings. `overrides` replace TOML values (the demo's own servers); the environment
+    still wins. Raises ConfigError that names the key, its place and the mend."""
+    folder = Path(os.environ.get("TRIAGE_CONFIG_DIR", ROOT / "config"))
+    merged: dict[str, Any] = _read_toml(ROOT / "config" / "default.toml")
+    local = folder / "local.toml"
+    if local.exists():
+        merged = _merge(merged, _read_toml(local))
+    merged = _merge(merged, overrides or {})
+    _refuse_unknown_variables(merged)
+    try:
+        settings = Settings(**merged)
+    except ValidationError as exc:
+        raise ConfigError(_in_words(exc)) from None
+    except ValueError:
+        raise ConfigError(_variable_without_json(merged)) from None
+    if not settings.data_dir.is_absolute():
+        settings = settings.model_copy(update={"data_dir": ROOT / settings.data_dir})
+    return settings
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except tomllib.TOMLDecodeError as exc:
+        raise ConfigError(f"{path.name} is not valid TOML: {exc}") from None
+    except OSError as exc:
+        raise ConfigError(f"{path.name} cannot be read: {exc.strerror}") from None
+
+
+def _merge(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(low)
+    for key, value in high.items():
+        if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+            merged[key] = _merge(merged[key], value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _refuse_unknown_variables(merged: Mapping[str, Any]) -> None:
+    known = set(_SETTINGS_DIR_VARIABLES)
+    for name, value in merged.items():
+        known.add(f"{_PREFIX}{name}".upper())
+        if isinstance(value, Mapping):
+            known.update(f"{_PREFIX}{name}__{key}".upper() for key in value)
+    for variable in sorted(os.environ):
+        if variable.upper().startswith(_PREFIX) and variable.upper() not in known and not _OUTSIDE.match(variable):
+            near = difflib.get_close_matches(variable.upper(), known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else "; see config/default.toml for the keys"
+            raise ConfigError(f"unknown environment variable {variable}{hint}")
+
+
+def _in_words(exc: ValidationError) -> str:
+    lines = []
+    for error in exc.errors(include_input=False, include_url=False):
+        place = ".".join(str(part) for part in error["loc"])
+        if error["type"] == "extra_forbidden":
+            lines.append(f"unknown setting {place}; see config/default.toml for the keys")
+        else:
+            lines.append(f"setting {place}: {error['msg'].removeprefix('Value error, ')}")
+    return "; ".join(lines)
+
+
+def _variable_without_json(merged: Mapping[str, Any]) -> str:
+    """Names the variable that should hold a JSON list or object and does not."""
+    for section, values in merged.items():
+        for key, value in values.items() if isinstance(values, Mapping) else ():
+            variable = f"{_PREFIX}{section}__{key}".upper()
+            if isinstance(value, list | Mapping) and variable in os.environ:
+                try:
+                    json.loads(os.environ[variable])
+                except ValueError:
+                    return f'{variable} is not JSON: write a list like ["a@example.nl"]'
+    return "an environment variable that should hold JSON does not"
