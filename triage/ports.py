@@ -5,6 +5,8 @@ Every port has a contract test that runs on each of its adapters. Ports are sync
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
@@ -78,8 +80,9 @@ class Envelope:
 
 
 class MailSession(Protocol):
-    async def prepare(self, envelope: Envelope) -> None:
-        """MAIL and RCPT. Raises DeliveryDeferred or DeliveryRefused: certainly not sent."""
+    async def prepare(self, envelope: Envelope, *, raw: bytes = b"") -> None:
+        """MAIL and RCPT; with `raw` the server is told its size and that it holds 8-bit text.
+        Raises DeliveryDeferred or DeliveryRefused: certainly not sent."""
 
     async def data(self, raw: bytes) -> None:
         """DATA to the final reply; returns when the server accepted. Raises DeliveryDeferred (4yz),
@@ -150,6 +153,16 @@ class OutboxItem:
 
 
 @dataclass(frozen=True, slots=True)
+class SentCopy:
+    """A reply that left and is not yet in the Sent folder; the UIDs are those of the questions it answers."""
+
+    outbox_id: str
+    raw: bytes
+    sent_at: datetime
+    question_uids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class NewMessage:
     """A received message as it is to be stored."""
 
@@ -176,6 +189,12 @@ class DraftContent:
     subject: str
     body: str
     attachments: tuple[str, ...] = ()
+
+    @property
+    def sha256(self) -> str:
+        """Over recipients, subject, body and attachments, each told apart."""
+        parts = [self.to, self.cc, self.subject, self.body, self.attachments]
+        return hashlib.sha256(json.dumps(parts, ensure_ascii=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,7 +352,13 @@ class UnitOfWork(Protocol):
         """`message_id` is the mail's own Message-ID header, so that a reply to it finds the case."""
 
     def cancel_outbox(self, outbox_id: str) -> bool:
-        """Removes an item still `due` and not leased; False when it is too late."""
+        """Removes the mail of this item, for all its recipients, while every one is `due` and was never claimed;
+        False when it is too late, and then nothing is removed."""
+
+    def copies_due(self, folder: str, uidvalidity: int, *, limit: int) -> Sequence[SentCopy]:
+        """Replies that left and have no copy in the Sent folder yet, oldest first."""
+
+    def copy_done(self, outbox_id: str, *, at: datetime) -> None: ...
 
     def set_assignee(self, case_id: str, user_id: str | None) -> None: ...
     def add_correction(

@@ -1,0 +1,77 @@
+"""Reads one mail in a child process, so that a mail that kills or stalls its reader harms nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import multiprocessing
+import resource
+import signal
+import sys
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
+from triage.services.reading import Reader, Reading, Unread
+
+_MEMORY_BYTES = 2_000_000_000
+_PR_SET_PDEATHSIG = 1
+_reader: Reader | None = None
+
+
+def _start(make_reader: Callable[[], Reader]) -> None:
+    """In the child: bound its memory, let it die with its parent, load the model once."""
+    global _reader
+    resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY_BYTES, _MEMORY_BYTES))
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _reader = make_reader()
+
+
+def _read(raw: bytes) -> Reading | Unread:
+    assert _reader is not None
+    return _reader.read([raw])[0]
+
+
+class ChildReader:
+    """One child at a time, started when first needed; `close` ends it."""
+
+    def __init__(self, make_reader: Callable[[], Reader], *, seconds: float = 30.0) -> None:
+        """`make_reader` must be picklable (a module's function or a partial of one)."""
+        self._make_reader, self._seconds = make_reader, seconds
+        self._pool: ProcessPoolExecutor | None = None
+
+    def read_alone(self, raw: bytes) -> Reading | Unread:
+        """The reading, or Unread when the child raised, died or took too long."""
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(
+                max_workers=1,
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=_start,
+                initargs=(self._make_reader,),
+            )
+            # the child's start (imports, model) is not on the mail's account
+            self._pool.submit(int).result()
+        try:
+            return self._pool.submit(_read, raw).result(timeout=self._seconds)
+        except BrokenProcessPool:
+            self.close()
+            return Unread("ReaderDied")
+        except TimeoutError:
+            self._kill()
+            return Unread("ReaderTimedOut")
+        except Exception as exc:  # raised in the child
+            return Unread(type(exc).__name__)
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
+
+    def _kill(self) -> None:
+        if self._pool is not None:
+            for process in list((self._pool._processes or {}).values()):
+                with contextlib.suppress(OSError):
+                    process.kill()
+        self.close()

@@ -1,0 +1,333 @@
+"""The read side: work list, supervision, operation. Read-only transactions, never a write lock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, and_, case, func, literal, or_, select, true
+
+from triage.adapters.case_pages import OUTBOX_COLUMNS, outbox_row, read_case_page
+from triage.adapters.database import translated
+from triage.adapters.rows import Sealer, from_json
+from triage.adapters.tables import (
+    STOPPED,
+    acknowledgements,
+    case_topics,
+    cases,
+    drafts,
+    jobs,
+    ledger,
+    messages,
+    outbox,
+    quarantine,
+    users,
+)
+from triage.adapters.views import ENDED, NO_REPLY_NEEDED, PAUSED, laws_of
+from triage.core.assessment import LAWS, Band, Urgency
+from triage.core.case import CaseState, WaitingFor
+from triage.core.mail import LedgerOutcome, MessageKind
+from triage.core.sla import ClockState
+from triage.core.workdays import local_date, start_of
+from triage.errors import NotFound
+from triage.ports import (
+    AcknowledgementView,
+    CaseFilter,
+    CasePage,
+    CaseRow,
+    JobHealth,
+    LedgerSummary,
+    OutboxRow,
+    QuarantineRow,
+    Supervision,
+)
+
+_IS_OPEN = cases.c.place <= PAUSED
+_PAUSED = and_(cases.c.state == CaseState.WAITING, cases.c.waiting_for == WaitingFor.SENDER)
+_NOT_TAKEN_UP = and_(cases.c.take_up_due.is_not(None), cases.c.taken_up_at.is_(None))
+_ORDER = (cases.c.place, cases.c.place_at, cases.c.id)
+
+
+def clock_state_column(now: datetime) -> ColumnElement[str]:
+    """`core.sla.clock_state` in SQL; a test compares the two."""
+    ended_at = func.coalesce(cases.c.answered_at, cases.c.ended_at)
+    return case(
+        (
+            cases.c.place > PAUSED,
+            case(
+                (or_(ended_at.is_(None), ended_at <= cases.c.answer_due), ClockState.MET.value),
+                else_=ClockState.MET_LATE.value,
+            ),
+        ),
+        (
+            _PAUSED,
+            case((cases.c.paused_ends_left == 0, ClockState.BREACHED.value), else_=ClockState.ON_TIME.value),
+        ),
+        (
+            or_(cases.c.answer_due < now, and_(_NOT_TAKEN_UP, cases.c.take_up_due < now)),
+            ClockState.BREACHED.value,
+        ),
+        (cases.c.at_risk_at <= now, ClockState.AT_RISK.value),
+        else_=ClockState.ON_TIME.value,
+    )
+
+
+def _clock_filters(now: datetime, today_ends: datetime) -> Mapping[str, ColumnElement[bool]]:
+    """What each number of Toezicht counts; the list behind a number uses the same condition."""
+    state = clock_state_column(now)
+    due_today = and_(
+        ~_PAUSED,
+        or_(
+            cases.c.answer_due.between(now, today_ends),
+            and_(_NOT_TAKEN_UP, cases.c.take_up_due.between(now, today_ends)),
+        ),
+        state != ClockState.BREACHED.value,
+    )
+    return {
+        "due_today": due_today,
+        "at_risk": state == ClockState.AT_RISK.value,
+        "breached": state == ClockState.BREACHED.value,
+        "urgent_not_taken_up": _NOT_TAKEN_UP,
+        "take_up_breached": and_(_NOT_TAKEN_UP, cases.c.take_up_due < now, ~_PAUSED),
+    }
+
+
+def _conditions(wanted: CaseFilter, now: datetime) -> list[ColumnElement[bool]]:
+    which: Mapping[str, ColumnElement[bool]] = {
+        "open": _IS_OPEN,
+        "ended": cases.c.place == ENDED,
+        "no_reply_needed": cases.c.place == NO_REPLY_NEEDED,
+        "all": true(),
+    }
+    found = [which[wanted.which]]
+    if wanted.law in LAWS:
+        found.append(cases.c[f"law_{wanted.law}"].is_(True))
+    elif wanted.law:
+        found.append(literal(False))
+    if wanted.urgency:
+        found.append(cases.c.urgency == wanted.urgency)
+    if wanted.state:
+        found.append(cases.c.state == wanted.state)
+    if wanted.topic:
+        found.append(cases.c.id.in_(select(case_topics.c.case_id).where(case_topics.c.topic == wanted.topic)))
+    if wanted.mine:
+        found.append(cases.c.assignee_id == wanted.mine)
+    if wanted.unassigned:
+        found.append(cases.c.assignee_id.is_(None))
+    if wanted.clock:
+        midnight = start_of(local_date(now) + timedelta(days=1))
+        found += [_IS_OPEN, _clock_filters(now, midnight)[wanted.clock]]
+    return found
+
+
+class SqlQueries:
+    def __init__(self, engine: Engine, sealer: Sealer) -> None:
+        self._reader = engine.execution_options(readonly=True)
+        self._sealer = sealer
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with translated(), self._reader.connect() as connection:
+            yield connection
+
+    # ---------------------------------------------------------------- cases
+
+    def worklist(self, wanted: CaseFilter, *, now: datetime) -> tuple[Sequence[CaseRow], int]:
+        """Raises KeyError for an unknown `which` or `clock`. A page past the end is empty."""
+        conditions = _conditions(wanted, now)
+        offset = (max(1, wanted.page) - 1) * wanted.page_size
+        with self._reading() as db:
+            total: int = db.execute(select(func.count()).select_from(cases).where(*conditions)).scalar_one()
+            ids = self._page_of_ids(db, conditions, offset, wanted.page_size, total)
+            if not ids:
+                return [], total
+            rows = db.execute(
+                select(cases, clock_state_column(now).label("clock"), users.c.display_name)
+                .select_from(cases.outerjoin(users, users.c.id == cases.c.assignee_id))
+                .where(cases.c.id.in_(ids))
+                .order_by(*_ORDER)
+            ).all()
+        return [self._case_row(row) for row in rows], total
+
+    def _page_of_ids(
+        self, db: Connection, conditions: Sequence[ColumnElement[bool]], offset: int, size: int, total: int
+    ) -> list[str]:
+        """Ids of one page, read from the nearer end of the index; in that order or its reverse."""
+        size = min(size, total - offset)
+        if size <= 0:
+            return []
+        statement: Select[Any] = select(cases.c.id).where(*conditions).limit(size)
+        if offset <= total // 2:
+            statement = statement.order_by(*_ORDER).offset(offset)
+        else:
+            statement = statement.order_by(*(column.desc() for column in _ORDER)).offset(total - offset - size)
+        return list(db.execute(statement).scalars())
+
+    def _case_row(self, row: Row[Any]) -> CaseRow:
+        labels = self._sealer.open_json(row.labels, cases, row.id, "labels")
+        return CaseRow(
+            reference=row.reference,
+            subject=labels.get("subject", ""),
+            contact=labels.get("name") or labels.get("address", ""),
+            state=CaseState(row.state),
+            waiting_for=WaitingFor(row.waiting_for) if row.waiting_for else None,
+            laws=laws_of(row),
+            laws_unclear=row.laws_unclear,
+            urgency=Urgency(row.urgency),
+            band=Band(row.band),
+            danger=row.danger,
+            topics=tuple(from_json(row.topics)),
+            arrived_at=row.arrived_at,
+            take_up_due=row.take_up_due,
+            answer_due=row.answer_due,
+            taken_up_at=row.taken_up_at,
+            assignee=row.display_name,
+            clock_state=row.clock,
+            kind=MessageKind(row.kind),
+        )
+
+    def supervision(self, *, now: datetime, today_ends: datetime) -> Supervision:
+        filters = _clock_filters(now, today_ends)
+        counted = ("due_today", "at_risk", "breached", "urgent_not_taken_up")
+        sums = [func.coalesce(func.sum(case((filters[name], 1), else_=0)), 0).label(name) for name in counted]
+        with self._reading() as db:
+            row = db.execute(select(func.count().label("open"), *sums).select_from(cases).where(_IS_OPEN)).one()
+            unsent = select(outbox.c.state, func.count()).where(STOPPED).group_by(outbox.c.state)
+            states = {state: count for state, count in db.execute(unsent)}
+            quarantined = db.execute(select(func.count()).select_from(quarantine)).scalar_one()
+            unaccounted = db.execute(_UNACCOUNTED).scalar_one()
+        return Supervision(
+            open=row.open,
+            **{name: int(getattr(row, name)) for name in counted},
+            uncertain=states.get("uncertain", 0),
+            refused=states.get("refused", 0),
+            quarantined=quarantined,
+            unaccounted=unaccounted,
+        )
+
+    def case_page(self, reference: str) -> CasePage:
+        with self._reading() as db:
+            return read_case_page(db, self._sealer, reference)
+
+    def raw_message(self, message_id: str) -> bytes:
+        """The bytes as received or sent. Raises NotFound, also when they were erased."""
+        with self._reading() as db:
+            row = db.execute(select(messages.c.raw).where(messages.c.id == message_id)).first()
+        if row is None or row.raw is None:
+            raise NotFound("no such message")
+        return self._sealer.open_bytes(row.raw, messages, message_id, "raw")
+
+    def thread_ids(self, reference: str) -> Sequence[str]:
+        with self._reading() as db:
+            rows = db.execute(
+                select(messages.c.id, messages.c.view)
+                .join(cases, cases.c.id == messages.c.case_id)
+                .where(
+                    cases.c.reference == reference, messages.c.direction == "in", messages.c.message_id_key.is_not(None)
+                )
+                .order_by(messages.c.internal_date, messages.c.id)
+            ).all()
+        views = (self._sealer.open_json(row.view, messages, row.id, "view") for row in rows)
+        return list(dict.fromkeys(view["message_id"] for view in views if view.get("message_id")))
+
+    # ---------------------------------------------------------------- operation
+
+    def outbox(self, *, states: Sequence[str], limit: int = 200) -> Sequence[OutboxRow]:
+        """Newest first."""
+        with self._reading() as db:
+            rows = db.execute(
+                select(*OUTBOX_COLUMNS, cases.c.reference)
+                .select_from(outbox.outerjoin(cases, cases.c.id == outbox.c.case_id))
+                .where(outbox.c.state.in_(states))
+                .order_by(outbox.c.created_at.desc(), outbox.c.id.desc())
+                .limit(limit)
+            ).all()
+        return [outbox_row(row, row.reference) for row in rows]
+
+    def quarantined(self) -> Sequence[QuarantineRow]:
+        """Newest first."""
+        with self._reading() as db:
+            rows = db.execute(
+                select(quarantine.c.id, quarantine.c.uid, quarantine.c.size, quarantine.c.error, quarantine.c.at)
+                .add_columns(ledger.c.attempts)
+                .join(
+                    ledger,
+                    (ledger.c.folder == quarantine.c.folder)
+                    & (ledger.c.uidvalidity == quarantine.c.uidvalidity)
+                    & (ledger.c.uid == quarantine.c.uid),
+                )
+                .order_by(quarantine.c.at.desc(), quarantine.c.id.desc())
+            ).all()
+        return [QuarantineRow(*row) for row in rows]
+
+    def ledger(self) -> LedgerSummary:
+        """`received` is the sum of the outcomes; what has none yet is `unaccounted`."""
+        with self._reading() as db:
+            return _ledger_summary(db)
+
+    def withheld(self, *, limit: int = 200) -> Sequence[tuple[str, AcknowledgementView]]:
+        with self._reading() as db:
+            rows = db.execute(
+                select(cases.c.reference, acknowledgements)
+                .join(cases, cases.c.id == acknowledgements.c.case_id)
+                .where(acknowledgements.c.outbox_id.is_(None))
+                .order_by(acknowledgements.c.at.desc(), cases.c.reference.desc())
+                .limit(limit)
+            ).all()
+        return [
+            (
+                row.reference,
+                AcknowledgementView(
+                    "withheld", tuple(from_json(row.reasons)), row.at, row.promised_for, None, None, None
+                ),
+            )
+            for row in rows
+        ]
+
+    def health(self) -> Sequence[JobHealth]:
+        """By name."""
+        with self._reading() as db:
+            return [JobHealth(*row) for row in db.execute(select(jobs).order_by(jobs.c.name))]
+
+    def demo_summary(self) -> Mapping[str, int]:
+        with self._reading() as db:
+            summary = _ledger_summary(db)
+            rows = db.execute(
+                select(outbox.c.state, func.count().label("number"))
+                .select_from(acknowledgements.join(outbox, outbox.c.id == acknowledgements.c.outbox_id))
+                .group_by(outbox.c.state)
+            )
+            by_state: dict[str, int] = {row.state: row.number for row in rows}
+            urgent = db.execute(select(func.count()).select_from(cases).where(cases.c.band != Band.NORMAL)).scalar_one()
+            drafted = db.execute(select(func.count(drafts.c.case_id.distinct()))).scalar_one()
+        outcomes = summary.outcomes
+        queued = sum(by_state.values())
+        return {
+            "received": summary.received,
+            "cases": outcomes["case"],
+            "follow_ups": outcomes["follow_up"],
+            "attached": outcomes["attached"],
+            "ignored": outcomes["ignored"],
+            "quarantined": outcomes["quarantined"],
+            "gone": outcomes["gone"],
+            "unaccounted": summary.unaccounted,
+            "urgent": urgent,
+            "acknowledged": by_state.get("sent", 0),
+            "withheld": outcomes["case"] - queued,
+            "pending": queued - by_state.get("sent", 0),
+            "drafts": drafted,
+        }
+
+
+_UNACCOUNTED = select(func.count()).select_from(ledger).where(ledger.c.outcome.is_(None))
+
+
+def _ledger_summary(db: Connection) -> LedgerSummary:
+    counted = {
+        outcome: count
+        for outcome, count in db.execute(select(ledger.c.outcome, func.count()).group_by(ledger.c.outcome))
+    }
+    outcomes = {outcome.value: counted.get(outcome.value, 0) for outcome in LedgerOutcome}
+    return LedgerSummary(outcomes=outcomes, unaccounted=counted.get(None, 0), received=sum(outcomes.values()))

@@ -1,0 +1,113 @@
+"""Unit of work: draft revisions and their approval."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, func, select, update
+
+from triage.adapters.rows import Sealer
+from triage.adapters.store_cases import CasePart
+from triage.adapters.tables import approvals, cases, drafts
+from triage.adapters.views import content_from, content_json
+from triage.errors import ConflictError
+from triage.ports import DraftContent, DraftRevision
+from triage.row_ids import new_row_id
+
+_LAST_REVISION = select(func.max(drafts.c.revision)).where(drafts.c.case_id == bindparam("case_id"))
+
+
+def _row_id(case_id: str, revision: int) -> str:
+    return f"{case_id}.{revision}"
+
+
+class DraftPart(CasePart):
+    def add_draft(self, case_id: str, content: DraftContent, *, by: str, at: datetime) -> DraftRevision:
+        self._lock_case(case_id)
+        revision = 1
+        if case_id not in self._opened_here:
+            revision += self._db.execute(_LAST_REVISION, {"case_id": case_id}).scalar() or 0
+        self._opened_here.discard(case_id)
+        sealed = self._sealer.seal_json(content_json(content), drafts, _row_id(case_id, revision), "content")
+        self._add(
+            drafts,
+            {
+                "case_id": case_id,
+                "revision": revision,
+                "actor": by,
+                "at": at,
+                "content": sealed,
+            },
+        )
+        return DraftRevision(case_id, revision, content, content.sha256, by, at)
+
+    def latest_draft(self, case_id: str) -> DraftRevision | None:
+        found = draft_revisions(self._db, self._sealer, case_id, only_latest=True)
+        return found[0] if found else None
+
+    def add_approval(
+        self, case_id: str, revision: int, *, content_hash: str, by: str, at: datetime, outbox_id: str
+    ) -> None:
+        """Raises ConflictError unless `revision` is the newest, holds this content and is not approved yet."""
+        self._lock_case(case_id)
+        latest = self.latest_draft(case_id)
+        if latest is None or latest.revision != revision or latest.content_hash != content_hash:
+            raise ConflictError("the draft was changed after it was read")
+        if latest.approved_by is not None:
+            raise ConflictError("the draft was approved already")
+        self._add(
+            approvals,
+            {
+                "id": new_row_id(at),
+                "case_id": case_id,
+                "revision": revision,
+                "content_key": self._keys.lookup(content_hash),
+                "actor": by,
+                "at": at,
+                "outbox_id": outbox_id,
+            },
+        )
+
+    def void_approval(self, case_id: str, revision: int, *, by: str, at: datetime) -> None:
+        self._db.execute(
+            update(approvals)
+            .where(approvals.c.case_id == case_id, approvals.c.revision == revision, approvals.c.voided_at.is_(None))
+            .values(voided_by=by, voided_at=at)
+        )
+
+    def _lock_case(self, case_id: str) -> None:
+        """Two people cannot write revisions of one draft at once; SQLite has one writer anyway."""
+        if self._dialect == "postgresql":
+            self._db.execute(select(cases.c.id).where(cases.c.id == case_id).with_for_update())
+
+
+def draft_revisions(
+    connection: Connection, sealer: Sealer, case_id: str, *, only_latest: bool = False
+) -> list[DraftRevision]:
+    """Revisions of a case's draft with their approval that was not voided, newest first."""
+    approved = (approvals.c.case_id == drafts.c.case_id) & (approvals.c.revision == drafts.c.revision)
+    statement = (
+        select(
+            drafts, approvals.c.actor.label("approved_by"), approvals.c.at.label("approved_at"), approvals.c.outbox_id
+        )
+        .select_from(drafts.outerjoin(approvals, approved & approvals.c.voided_at.is_(None)))
+        .where(drafts.c.case_id == case_id)
+        .order_by(drafts.c.revision.desc())
+    )
+    revisions = []
+    for row in connection.execute(statement.limit(1) if only_latest else statement):
+        content = content_from(sealer.open_json(row.content, drafts, _row_id(case_id, row.revision), "content"))
+        revisions.append(
+            DraftRevision(
+                case_id=row.case_id,
+                revision=row.revision,
+                content=content,
+                content_hash=content.sha256,
+                created_by=row.actor,
+                created_at=row.at,
+                approved_by=row.approved_by,
+                approved_at=row.approved_at,
+                outbox_id=row.outbox_id,
+            )
+        )
+    return revisions

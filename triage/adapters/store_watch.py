@@ -1,0 +1,104 @@
+"""Unit of work: alerts, the deadline watch, and erasure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, exists, insert, select, update
+
+from triage.adapters.store_cases import CASE_COLUMNS, CasePart
+from triage.adapters.tables import (
+    alerts,
+    approvals,
+    assessments,
+    cases,
+    drafts,
+    ledger,
+    messages,
+    notes,
+    outbox,
+    thread_ids,
+    tombstones,
+)
+from triage.adapters.views import PAUSED, case_from
+from triage.core.case import CaseState, WaitingFor
+from triage.core.mail import LedgerOutcome
+from triage.errors import ConflictError
+from triage.ports import WatchedCase
+from triage.row_ids import new_row_id
+
+
+class WatchPart(CasePart):
+    def add_alert(self, kind: str, *, case_id: str | None, at: datetime) -> bool:
+        """The running term of a case is known by its answer term; an alert about no case counts once a day (UTC)."""
+        term = f"{at:%Y-%m-%d}" if case_id is None else _term(self.case(case_id).answer_due)
+        statement = self._upsert(alerts).values(id=new_row_id(at), kind=kind, case_id=case_id or "", term=term, at=at)
+        added = self._db.execute(
+            statement.on_conflict_do_nothing(index_elements=["case_id", "kind", "term"]).returning(alerts.c.id)
+        )
+        return added.first() is not None
+
+    def watched_cases(self, *, now: datetime) -> Sequence[WatchedCase]:
+        """Open cases that are not paused and are at risk, late, or wait to be taken up; the most pressing first."""
+        watched = (
+            cases.c.place < PAUSED,
+            (cases.c.state != CaseState.WAITING) | (cases.c.waiting_for != WaitingFor.SENDER),
+            (cases.c.at_risk_at <= now) | (cases.c.take_up_due.is_not(None) & cases.c.taken_up_at.is_(None)),
+        )
+        alerted: dict[tuple[str, str], set[str]] = {}
+        found = select(alerts.c.case_id, alerts.c.term, alerts.c.kind).join(cases, cases.c.id == alerts.c.case_id)
+        for row in self._db.execute(found.where(*watched)):
+            alerted.setdefault((row.case_id, row.term), set()).add(row.kind)
+        rows = self._db.execute(select(*CASE_COLUMNS).where(*watched).order_by(cases.c.place, cases.c.place_at))
+        return [
+            WatchedCase(case, frozenset(alerted.get((case.id, _term(case.answer_due)), ())))
+            for case in map(case_from, rows)
+        ]
+
+    # ---------------------------------------------------------------- erasure
+
+    def erase_case(self, case_id: str, *, by: str, at: datetime) -> None:
+        """Raises NotFound, and ConflictError while a mail of the case is being sent. Mail still due never leaves."""
+        self.case(case_id, for_update=True)
+        items = outbox.c.case_id == case_id
+        if self._db.execute(select(exists().where(items, outbox.c.state == "sending"))).scalar():
+            raise ConflictError("a mail of this case is being sent; erase it when that has ended")
+        known = select(messages.c.identity_key, messages.c.id, messages.c.case_id, ledger.c.outcome).select_from(
+            messages.join(
+                ledger,
+                (ledger.c.folder == messages.c.folder)
+                & (ledger.c.uidvalidity == messages.c.uidvalidity)
+                & (ledger.c.uid == messages.c.uid),
+            )
+        )
+        stones = [
+            {
+                "identity_key": row.identity_key,
+                "message_id": row.id,
+                "case_id": case_id,
+                "outcome": row.outcome or LedgerOutcome.ATTACHED,
+                "erased_at": at,
+            }
+            for row in self._db.execute(known.where(messages.c.case_id == case_id))
+            if row.identity_key
+        ]
+        if stones:
+            self._db.execute(insert(tombstones), stones)
+        nothing = dict.fromkeys(("identity_key", "content_key", "message_id_key", "from_key", "view", "raw"))
+        self._db.execute(update(messages).where(messages.c.case_id == case_id).values(**nothing, erased_at=at))
+        self._db.execute(update(cases).where(cases.c.id == case_id).values(labels=None, contact_key=None, erased_at=at))
+        for table, column in ((assessments, "evidence"), (drafts, "content"), (notes, "text")):
+            self._db.execute(update(table).where(table.c.case_id == case_id).values({column: None}))
+        self._db.execute(update(approvals).where(approvals.c.case_id == case_id).values(content_key=None))
+        self._db.execute(delete(thread_ids).where(thread_ids.c.case_id == case_id))
+        self._db.execute(
+            update(outbox).where(items, outbox.c.state.in_(("due", "deferred"))).values(state="refused", owner=None)
+        )
+        self._db.execute(update(outbox).where(items).values(raw=None, envelope=None, to_key=None, message_id_key=None))
+        self.audit("case_erased", at=at, actor=by, case_id=case_id)
+        self.erased = True
+
+
+def _term(answer_due: datetime) -> str:
+    return answer_due.isoformat()
