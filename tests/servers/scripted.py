@@ -1,0 +1,144 @@
+"""For conversations that no sane server holds: a listener that answers IMAP commands from a list.
+
+`ScriptedImap({"CAPABILITY": ["* CAPABILITY IMAP4rev1"], "LOGIN": "NO [UNAVAILABLE] later"})`: lines of a list are sent
+as they are before the tagged OK; a string is the tagged reply itself; HANG keeps silent, HANG_UP closes.
+A tuple of such answers is used one after the other, the last one for ever.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+HANG, HANG_UP = "HANG", "HANG_UP"
+Answer = str | Sequence[str]
+
+
+class ScriptedImap:
+    def __init__(self, answers: Mapping[str, Answer | tuple[Answer, ...]], *, greeting: str = "* OK ready") -> None:
+        self._answers = {"CAPABILITY": ["* CAPABILITY IMAP4rev1"], **answers}
+        self._greeting = greeting
+        self._used: Counter[str] = Counter()
+        self.heard: list[str] = []
+        self.connections = 0
+
+    def __enter__(self) -> Self:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._converse, args=(connection,), daemon=True).start()
+
+    def _converse(self, connection: socket.socket) -> None:
+        with connection, connection.makefile("rwb") as stream:
+            try:
+                stream.write(self._greeting.encode() + b"\r\n")
+                stream.flush()
+                for line in stream:
+                    tag, _, command = line.decode("utf-8", "replace").strip().partition(" ")
+                    self.heard.append(command)
+                    if not self._answer(stream, tag, command):
+                        return
+            except OSError:
+                return
+
+    def _answer(self, stream, tag: str, command: str) -> bool:  # type: ignore[no-untyped-def]
+        words = command.upper().split(" ")
+        verb = " ".join(words[:2]) if words[0] == "UID" else words[0]
+        answer: object = self._answers.get(verb, [])
+        if isinstance(answer, tuple):
+            number = min(self._used[verb], len(answer) - 1)
+            self._used[verb] += 1
+            answer = answer[number]
+        if answer == HANG:
+            return True
+        if answer == HANG_UP:
+            return False
+        lines = [f"{tag} {answer}"] if isinstance(answer, str) else [*answer, f"{tag} OK done"]  # type: ignore[misc]
+        for line in lines:
+            stream.write(line.encode() + b"\r\n")
+        stream.flush()
+        return True
+
+
+class CuttingProxy:
+    """Passes bytes to a server on this machine until told to cut; connections made afterwards pass again.
+
+    `cut_after` bytes of answers cuts by itself, once."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self.cut_after: int | None = None
+        self.commands = 0  # lines from the client
+        self.bytes_answered = 0
+
+    def __enter__(self) -> Self:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._listener.close()
+        self.cut()
+
+    def cut(self) -> None:
+        pairs, self._pairs = self._pairs, []
+        for pair in pairs:
+            for end in pair:
+                try:
+                    end.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    continue  # closed already
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", self._target))
+            self._pairs.append((client, server))
+            threading.Thread(target=self._pump, args=(client, server, False), daemon=True).start()
+            threading.Thread(target=self._pump, args=(server, client, True), daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket, answers: bool) -> None:
+        try:
+            while data := source.recv(65536):
+                if answers:
+                    self.bytes_answered += len(data)
+                    if self.cut_after is not None and self.cut_after < len(data):
+                        sink.sendall(data[: self.cut_after])
+                        self.cut_after = None
+                        self.cut()
+                        return
+                    if self.cut_after is not None:
+                        self.cut_after -= len(data)
+                else:
+                    self.commands += data.count(b"\n")
+                sink.sendall(data)
+        except OSError:
+            return
+        finally:
+            for end in (source, sink):
+                end.close()
