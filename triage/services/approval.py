@@ -1,0 +1,151 @@
+"""Drafts and their approval: what was approved is what is sent (`product.md` section 3.10).
+
+An approval binds to the hash of one revision. Saving makes a new revision and so voids it. After approval the
+mail waits a short time in the outbox, in which the approval can be taken back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from triage.core.case import CaseState
+from triage.core.gate import Finding, findings
+from triage.core.sla import SlaRules
+from triage.errors import ConflictError, NotAllowed
+from triage.ports import Clock, DraftContent, DraftRevision, Queries, Store, User
+from triage.row_ids import new_row_id
+from triage.services.casework import find, taken_up
+from triage.services.letters import Letters
+
+MAY_RELEASE = frozenset({"medewerker", "toezichthouder", "beheerder"})
+
+
+class GateFindings(ValueError):
+    """The text may not leave; `findings` say why."""
+
+    def __init__(self, found: Sequence[Finding]) -> None:
+        super().__init__(", ".join(found))
+        self.findings = tuple(found)
+
+
+class Approval:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        queries: Queries,
+        letters: Letters,
+        rules: SlaRules,
+        clock: Clock,
+        undo: timedelta,
+        own_addresses: Sequence[str],
+        organisation_name: str,
+    ) -> None:
+        self._store, self._queries, self._letters, self._rules = store, queries, letters, rules
+        self._clock, self._undo, self._own_addresses = clock, undo, tuple(own_addresses)
+        self._organisation_name = organisation_name
+
+    def save_draft(self, reference: str, *, user: User, base_revision: int, content: DraftContent) -> DraftRevision:
+        """The next revision. Raises ConflictError when somebody saved a newer one than `base_revision`."""
+        now = self._clock()
+        with self._store.begin() as uow:
+            case = uow.case(find(uow, reference), for_update=True)
+            latest = uow.latest_draft(case.id)
+            if latest is not None and latest.revision != base_revision:
+                raise ConflictError("somebody else saved a newer text")
+            if latest is not None and latest.outbox_id and not uow.cancel_outbox(latest.outbox_id):
+                raise ConflictError("this reply is already on its way")
+            if latest is not None and latest.approved_at is not None:
+                uow.void_approval(case.id, latest.revision, by=user.id, at=now)
+            revision = uow.add_draft(case.id, content, by=user.id, at=now)
+            changed = taken_up(case, now, self._rules)
+            if changed != case:
+                uow.save_case(changed)
+            uow.audit("draft_saved", at=now, actor=user.id, case_id=case.id, details={"revision": revision.revision})
+            return revision
+
+    def approve(self, reference: str, *, user: User, revision: int, content_hash: str, seen_messages: int) -> datetime:
+        """Puts the reply in the outbox; returns when it leaves.
+
+        Raises NotAllowed for a role that may not release, ConflictError when the text or the conversation is
+        newer than what the person saw, GateFindings when the text may not leave."""
+        if user.role not in MAY_RELEASE:
+            raise NotAllowed("this role may draft, not release")
+        now = self._clock()
+        page = self._queries.case_page(reference)
+        received = [message for message in page.messages if message.direction == "in"]
+        if len(received) > seen_messages:
+            raise ConflictError("the sender wrote again")
+        with self._store.begin() as uow:
+            case = uow.case(find(uow, reference), for_update=True)
+            latest = uow.latest_draft(case.id)
+            if latest is None or latest.revision != revision or latest.content_hash != content_hash:
+                raise ConflictError("this is not the newest text")
+            if latest.approved_at is not None:
+                raise ConflictError("this text is already approved")
+            if case.state in (CaseState.CLOSED, CaseState.NO_REPLY_NEEDED):
+                raise NotAllowed("open the case again before you answer")
+            content = latest.content
+            found = findings(
+                recipients=(*content.to, *content.cc),
+                subject=content.subject,
+                body=content.body,
+                own_addresses=self._own_addresses,
+            )
+            if found:
+                raise GateFindings(found)
+            leaves = now + self._undo
+            outbox_id = new_row_id(now)
+            thread = self._queries.thread_ids(reference)
+            letter = self._letters.reply(
+                content,
+                case=case,
+                in_reply_to=thread[-1] if thread else None,
+                references=thread,
+                outbox_id=outbox_id,
+                signature=f"{user.display_name}\n{self._organisation_name}",
+                now=now,
+            )
+            ids = [outbox_id, *(new_row_id(now) for _ in letter.also_to)]
+            for item in letter.as_items(ids, case.id, now):
+                uow.add_outbox(item, due_at=leaves, message_id=letter.message_id)
+            uow.add_approval(case.id, revision, content_hash=content_hash, by=user.id, at=now, outbox_id=outbox_id)
+            changed = taken_up(case, now, self._rules)
+            if changed != case:
+                uow.save_case(changed)
+            uow.audit("draft_approved", at=now, actor=user.id, case_id=case.id, details={"revision": revision})
+            return leaves
+
+    def undo_approval(self, reference: str, *, user: User) -> None:
+        """Takes the approval back while the mail still waits; ConflictError when it is on its way."""
+        now = self._clock()
+        with self._store.begin() as uow:
+            case = uow.case(find(uow, reference), for_update=True)
+            latest = uow.latest_draft(case.id)
+            if latest is None or latest.outbox_id is None:
+                raise ConflictError("there is no approval to take back")
+            if not uow.cancel_outbox(latest.outbox_id):
+                raise ConflictError("this reply is already on its way")
+            uow.void_approval(case.id, latest.revision, by=user.id, at=now)
+            uow.audit("approval_undone", at=now, actor=user.id, case_id=case.id, details={"revision": latest.revision})
+
+    def reject_draft(self, reference: str, *, user: User, revision: int, reason: str) -> None:
+        """A releaser sends the text back to its author, with a reason."""
+        if user.role not in MAY_RELEASE:
+            raise NotAllowed("this role may draft, not release")
+        if not reason.strip():
+            raise NotAllowed("give the reason")
+        now = self._clock()
+        with self._store.begin() as uow:
+            case = uow.case(find(uow, reference), for_update=True)
+            latest = uow.latest_draft(case.id)
+            if latest is None or latest.revision != revision:
+                raise ConflictError("this is not the newest text")
+            if latest.outbox_id is not None:
+                raise ConflictError("this text is already approved; take the approval back first")
+            uow.add_note(case.id, reason.strip(), by=user.id, at=now)
+            changed = taken_up(case, now, self._rules)
+            if changed != case:
+                uow.save_case(changed)
+            uow.audit("draft_rejected", at=now, actor=user.id, case_id=case.id, details={"revision": revision})

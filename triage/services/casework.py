@@ -1,0 +1,239 @@
+"""What people do with a case: claim, wait, resume, close, correct, note. Each act names who did it.
+
+A claim, an edit, a note and a hand-over take the case up; the machine never does. Every act that changes a case
+carries the version the person saw: when somebody else was first it raises ConflictError and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from triage.core.assessment import LAWS, Band, Urgency
+from triage.core.case import Case, CaseState, WaitingFor, move
+from triage.core.sla import SlaRules, after_take_up, is_paused, pause, resume, terms_for, with_band
+from triage.errors import ConflictError, NotAllowed, NotFound
+from triage.ports import Clock, Queries, Store, UnitOfWork, User
+
+BREAKER_FACT = "breaker"
+_ORDER = (Band.NORMAL, Band.POSSIBLE, Band.URGENT)
+
+
+def taken_up(case: Case, now: datetime, rules: SlaRules) -> Case:
+    """The case as it is once a person took it up; unchanged when somebody did already."""
+    if case.taken_up_at is not None:
+        return case
+    state = CaseState.IN_PROGRESS if case.state is CaseState.NEW else case.state
+    return replace(case, taken_up_at=now, state=state, at_risk_at=after_take_up(case, rules))
+
+
+class Casework:
+    """One act per method, one transaction each. Roles are checked by the caller's screen and again here."""
+
+    def __init__(self, *, store: Store, queries: Queries, rules: SlaRules, clock: Clock) -> None:
+        self._store, self._queries, self._rules, self._clock = store, queries, rules, clock
+
+    def claim(self, reference: str, *, user: User, version: int) -> None:
+        def act(uow: UnitOfWork, case: Case, now: datetime) -> Case:
+            if case.state not in (CaseState.NEW, CaseState.IN_PROGRESS, CaseState.WAITING):
+                raise NotAllowed("only an open case can be claimed")
+            uow.set_assignee(case.id, user.id)
+            return taken_up(case, now, self._rules)
+
+        self._act(reference, user, version, "claimed", act)
+
+    def release_claim(self, reference: str, *, user: User, version: int) -> None:
+        def act(uow: UnitOfWork, case: Case, now: datetime) -> Case:
+            uow.set_assignee(case.id, None)
+            return case
+
+        self._act(reference, user, version, "claim_released", act)
+
+    def wait(self, reference: str, *, user: User, version: int, waiting_for: WaitingFor) -> None:
+        """Waiting for the sender pauses the answer clock; for a body or the expert team it runs on."""
+
+        def act(uow: UnitOfWork, case: Case, now: datetime) -> Case:
+            if is_paused(case):
+                case = resume(case, now, self._rules)
+            case = taken_up(case, now, self._rules)
+            case = replace(case, state=move(case.state, CaseState.WAITING), waiting_for=waiting_for)
+            return pause(case, now, self._rules) if waiting_for is WaitingFor.SENDER else case
+
+        self._act(reference, user, version, "waiting", act, {"waiting_for": str(waiting_for)})
+
+    def resume(self, reference: str, *, user: User, version: int) -> None:
+        def act(uow: UnitOfWork, case: Case, now: datetime) -> Case:
+            if case.state is not CaseState.WAITING:
+                raise NotAllowed("this case is not waiting")
+            if is_paused(case):
+                case = resume(case, now, self._rules)
+            return replace(case, state=move(case.state, CaseState.IN_PROGRESS), waiting_for=None)
+
+        self._act(reference, user, version, "resumed", act)
+
+    def close(self, reference: str, *, user: User, version: int, reason: str) -> None:
+        self._end(reference, user, version, CaseState.CLOSED, "closed", reason)
+
+    def no_reply_needed(self, reference: str, *, user: User, version: int, reason: str) -> None:
+        self._end(reference, user, version, CaseState.NO_REPLY_NEEDED, "no_reply_needed", reason)
+
+    def reopen(self, reference: str, *, user: User, version: int) -> None:
+        """A person opens an ended case again: a new term begins now."""
+
+        def act(uow: UnitOfWork, case: Case, now: datetime) -> Case:
+            if case.state in (CaseState.NEW, CaseState.IN_PROGRESS, CaseState.WAITING):
+                raise NotAllowed("this case is open")
+            terms = terms_for(case.band, now, self._rules)
+            return taken_up(
+                replace(
+                    case,
+                    state=move(case.state, CaseState.IN_PROGRESS),
+                    arrived_at=now,
+                    answer_due=terms.answer_due,
+                    take_up_due=terms.take_up_due,
+                    at_risk_at=terms.at_risk_at,
+                    taken_up_at=None,
+                    answered_at=None,
+                    ended_at=None,
+                ),
+                now,
+                self._rules,
+            )
+
+        self._act(reference, user, version, "reopened", act)
+
+    def correct_laws(self, reference: str, *, user: User, version: int, laws: tuple[str, ...]) -> None:
+        """Stored beside the prediction; `laws` in any order, empty for none of the four."""
+        unknown = set(laws) - set(LAWS)
+        if unknown:
+            raise NotAllowed("unknown law")
+        ordered = tuple(law for law in LAWS if law in laws)
+
+        def act(uow: UnitOfWork, case: Case, now: datetime) -> Case:
+            uow.add_correction(
+                case.id,
+                self._judged_message(reference),
+                by=user.id,
+                at=now,
+                field="laws",
+                before=case.laws,
+                after=ordered,
+            )
+            return replace(case, laws=ordered)
+
+        self._act(reference, user, version, "laws_corrected", act, {"laws": list(ordered)})
+
+    def correct_urgency(
+        self, reference: str, *, user: User, version: int, urgency: Urgency, band: Band, reason: str
+    ) -> None:
+        """Only a person may lower, and says why. Urgency is `regular` exactly when the band is `normal`."""
+        if (urgency is Urgency.REGULAR) != (band is Band.NORMAL):
+            raise NotAllowed("urgency and band do not go together")
+
+        def act(uow: UnitOfWork, case: Case, now: datetime) -> Case:
+            if _ORDER.index(band) < _ORDER.index(case.band) and not reason.strip():
+                raise NotAllowed("lowering the urgency needs a reason")
+            before, after = (str(case.urgency), str(case.band)), (str(urgency), str(band))
+            uow.add_correction(
+                case.id,
+                self._judged_message(reference),
+                by=user.id,
+                at=now,
+                field="urgency",
+                before=before,
+                after=after,
+            )
+            if reason.strip():
+                uow.add_note(case.id, reason.strip(), by=user.id, at=now)
+            changed = with_band(case, band, now, self._rules)
+            return replace(changed, urgency=urgency)
+
+        self._act(reference, user, version, "urgency_corrected", act, {"urgency": str(urgency), "band": str(band)})
+
+    def note(self, reference: str, *, user: User, text: str) -> None:
+        if not text.strip():
+            raise NotAllowed("an empty note is not kept")
+        now = self._clock()
+        with self._store.begin() as uow:
+            case = uow.case(find(uow, reference), for_update=True)
+            uow.add_note(case.id, text.strip(), by=user.id, at=now)
+            self._save_if_changed(uow, case, taken_up(case, now, self._rules))
+            uow.audit("noted", at=now, actor=user.id, case_id=case.id)
+
+    # ---------------------------------------------------------------- operation
+
+    def release_uncertain(self, outbox_id: str, *, user: User) -> None:
+        """Sends an uncertain or refused item again, with the same Message-ID, because a person wants it."""
+        now = self._clock()
+        with self._store.begin() as uow:
+            if not uow.release_uncertain(outbox_id, now=now):
+                raise ConflictError("this mail is no longer uncertain or refused")
+            uow.audit("uncertain_released", at=now, actor=user.id, details={"outbox_id": outbox_id})
+
+    def release_quarantined(self, row_id: str, *, user: User) -> None:
+        now = self._clock()
+        with self._store.begin() as uow:
+            if not uow.release_quarantined(row_id, now=now):
+                raise ConflictError("this mail is no longer in quarantine")
+            uow.audit("quarantine_released", at=now, actor=user.id, details={"quarantine_id": row_id})
+
+    def release_breaker(self, *, user: User) -> None:
+        now = self._clock()
+        with self._store.begin() as uow:
+            uow.set_fact(BREAKER_FACT, "")
+            uow.audit("breaker_released", at=now, actor=user.id)
+
+    # ---------------------------------------------------------------- shared
+
+    def _act(
+        self,
+        reference: str,
+        user: User,
+        version: int,
+        action: str,
+        act: Callable[[UnitOfWork, Case, datetime], Case],
+        details: dict[str, object] | None = None,
+    ) -> None:
+        now = self._clock()
+        with self._store.begin() as uow:
+            case = uow.case(find(uow, reference), for_update=True)
+            if case.version != version:
+                raise ConflictError("somebody else changed this case first")
+            self._save_if_changed(uow, case, act(uow, case, now))
+            uow.audit(action, at=now, actor=user.id, case_id=case.id, details=details)
+
+    @staticmethod
+    def _save_if_changed(uow: UnitOfWork, before: Case, after: Case) -> None:
+        if after != before:
+            uow.save_case(after)
+
+    def _end(self, reference: str, user: User, version: int, to: CaseState, action: str, reason: str) -> None:
+        if not reason.strip():
+            raise NotAllowed("give the reason")
+
+        def act(uow: UnitOfWork, case: Case, now: datetime) -> Case:
+            uow.add_note(case.id, reason.strip(), by=user.id, at=now)
+            return replace(
+                taken_up(case, now, self._rules),
+                state=move(case.state, to),
+                waiting_for=None,
+                paused_ends_left=None,
+                ended_at=now,
+            )
+
+        self._act(reference, user, version, action, act)
+
+    def _judged_message(self, reference: str) -> str:
+        received = [message for message in self._queries.case_page(reference).messages if message.direction == "in"]
+        if not received:
+            raise NotFound("this case has no received message")
+        return received[-1].id
+
+
+def find(uow: UnitOfWork, reference: str) -> str:
+    """The id of the case with this reference; raises NotFound."""
+    case_id = uow.case_by_reference(reference)
+    if case_id is None:
+        raise NotFound("no such case")
+    return case_id

@@ -1,0 +1,315 @@
+"""The knowledge base: answer blocks with their sources, and which of them fit a question, with reasons.
+
+Blocks are files in `templates/knowledge/`, read once. Choosing is a pure function of assessment and text. It never
+invents: when nothing fits well enough the choice is empty and the draft asks the sender instead.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from jinja2 import StrictUndefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from triage.core.assessment import Assessment, Band, SenderType, Urgency
+from triage.errors import ConfigError
+
+SECTIONS = ("eerst", "kort", "waarom", "wie", "stappen", "oneens")
+_MOST_BLOCKS = 3
+_LOWEST_SCORE = 2.4
+_SHARE_OF_BEST = 0.6
+_READ_CHARACTERS = 4000  # a question stands in the first page; the rest costs time and says nothing new
+_PROFESSIONALS = frozenset(
+    {
+        SenderType.PROFESSIONAL,
+        SenderType.GEMEENTE,
+        SenderType.INSURER,
+        SenderType.CIZ,
+        SenderType.CLIENT_SUPPORTER,
+    }
+)
+_REAL_REASONS = frozenset({"model", "rule", "softened_rule"})
+_STATUSES = frozenset({"verified", "unverified"})
+_OPTIONAL_KEYS = frozenset({"regulation", "source", "remedies", "remedy", "words", "text_en"})
+_KEYS = frozenset({"id", "title", "topics", "laws", "urgency", "audience", "responsible_body", "checked_on", "status"})
+
+
+@dataclass(frozen=True, slots=True)
+class Footnote:
+    """A rule or page that a block rests on. `version_read` is the version of a law text that was read, if known."""
+
+    name: str  # "Wet langdurige zorg (Wlz), artikel 3.2.1", or the publisher of a page
+    url: str
+    version_read: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One answer. `sections` and `sections_en` map a name of SECTIONS to its paragraph or list items."""
+
+    id: str
+    title: str
+    topics: tuple[str, ...]
+    laws: tuple[str, ...]
+    urgency: tuple[str, ...]
+    audience: tuple[str, ...]
+    responsible_body: str
+    checked_on: date
+    status: str  # verified; unverified: a newer version of the rule is known and was not read
+    remedies: tuple[str, ...]
+    remedy: str
+    words: tuple[str, ...]
+    footnotes: tuple[Footnote, ...]
+    sections: Mapping[str, tuple[str, ...]]
+    sections_en: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A chosen block and why: "urgency:…", "topic:T24", "laws:wmo,zvw", "words:3"."""
+
+    block: Block
+    score: float
+    reasons: tuple[str, ...]
+
+
+class Knowledge:
+    """All blocks, ready to be chosen from. Raises ConfigError that names file and fault when one cannot be used."""
+
+    def __init__(self, folder: Path) -> None:
+        amounts = _read_amounts(folder / "amounts.toml")
+        self.blocks: tuple[Block, ...] = tuple(_read_block(path, amounts) for path in sorted(folder.glob("*.md")))
+        if not self.blocks:
+            raise ConfigError(f"no answer blocks in {folder.name}")
+        self.remedies: Mapping[str, Block] = {block.remedy: block for block in self.blocks if block.remedy}
+        for block in self.blocks:
+            missing = [name for name in block.remedies if name not in self.remedies]
+            if missing:
+                raise ConfigError(f"{block.id}.md names the remedy {missing[0]}, which no block has")
+        self._tokens, self._postings = _index(self.blocks)
+
+    def choose(self, assessment: Assessment, text: str) -> tuple[Choice, ...]:
+        """At most three blocks that fit, best first; empty when nothing does or the laws are unclear.
+
+        With unclear laws only the first steps of an urgent question are safe to give.
+        """
+        urgency = _urgency_weight(assessment)
+        if assessment.laws_unclear and not urgency:
+            return ()
+        overlap = self._overlap(text)
+        ranked = sorted(
+            (self._judge(block, assessment, urgency, overlap[number]) for number, block in enumerate(self.blocks)),
+            key=lambda choice: (-choice.score, choice.block.id),
+        )
+        best = ranked[0].score
+        if best < _LOWEST_SCORE:
+            return ()
+        chosen = [ranked[0]]
+        for choice in ranked[1:]:
+            if len(chosen) == _MOST_BLOCKS or choice.score < _LOWEST_SCORE:
+                break
+            # the main topic must be answered even when urgency chose the first block
+            needed = _answers_main_topic(choice.block, assessment) and not any(
+                _answers_main_topic(other.block, assessment) for other in chosen
+            )
+            near = choice.score >= best * _SHARE_OF_BEST and _brings_something(choice.block, chosen, assessment)
+            if needed or near:
+                chosen.append(choice)
+        return tuple(chosen)
+
+    def _judge(self, block: Block, assessment: Assessment, urgency: float, overlap: float) -> Choice:
+        score, reasons = 0.0, []
+        wanted, own = set(assessment.laws), set(block.laws)
+        if urgency and assessment.urgency in block.urgency:
+            score += urgency
+            reasons.append(f"urgency:{assessment.urgency}")
+        elif "regular" not in block.urgency:
+            return Choice(block, -9.0, ())
+        elif urgency:
+            score -= 1.0
+        for place, topic in enumerate(assessment.topics):
+            if topic in block.topics:
+                score += 3.0 if place == 0 else 1.2
+                reasons.append(f"topic:{topic}")
+        shared = wanted & own
+        if shared:
+            score += 1.0 + 0.5 * len(shared) - 0.3 * len(own - wanted) - 0.3 * len(wanted - own)
+            if wanted == own and len(own) == 2:
+                score += 1.6  # a block on the border between exactly these two laws goes first
+            reasons.append("laws:" + ",".join(law for law in assessment.laws if law in own))
+        elif wanted and own:
+            score -= 2.5
+        elif wanted != own:
+            score -= 1.0
+        audience = "professional" if assessment.sender_type in _PROFESSIONALS else "citizen"
+        if audience not in block.audience:
+            score -= 1.5
+        if overlap > 0:
+            score += min(3.0, 6.0 * overlap)
+            reasons.append(f"words:{overlap:.2f}")
+        return Choice(block, round(score, 3), tuple(reasons))
+
+    def _overlap(self, text: str) -> list[float]:
+        """TF-IDF similarity of each block with the words of the text, each word counted once; in [0, 1]."""
+        sums = [0.0] * len(self.blocks)
+        found = 0
+        for word in set(self._tokens(text[:_READ_CHARACTERS].lower())):
+            weights = self._postings.get(word)
+            if weights is not None:
+                found += 1
+                for number, weight in weights:
+                    sums[number] += weight
+        # a long mail touches more words by chance: divide by what a text of that many known words would weigh
+        norm: float = max(4, found) ** 0.5
+        return [min(1.0, total / norm) for total in sums]
+
+
+def _urgency_weight(assessment: Assessment) -> float:
+    """How much urgency counts in choosing; 0 when it was only assumed (no model, no text, unknown language)."""
+    if assessment.urgency is Urgency.REGULAR:
+        return 0.0
+    if assessment.band is Band.URGENT:
+        return 4.0
+    return 2.0 if assessment.band is Band.POSSIBLE and assessment.band_reason in _REAL_REASONS else 0.0
+
+
+def _answers_main_topic(block: Block, assessment: Assessment) -> bool:
+    return bool(set(assessment.topics[:1]) & set(block.topics))
+
+
+def _brings_something(block: Block, chosen: Sequence[Choice], assessment: Assessment) -> bool:
+    """A further block must answer a topic or a law of the question that the chosen ones leave open."""
+    topics = {topic for choice in chosen for topic in choice.block.topics}
+    laws = {law for choice in chosen for law in choice.block.laws}
+    open_topics = set(assessment.topics) & set(block.topics) - topics
+    open_laws = set(assessment.laws) & set(block.laws) - laws
+    return bool(open_topics or open_laws)
+
+
+def _index(
+    blocks: Sequence[Block],
+) -> tuple[Callable[[str], list[str]], Mapping[str, tuple[tuple[int, float], ...]]]:
+    """A tokeniser and, per word, (block number, weight) of the TF-IDF matrix (rows of length 1)."""
+    from sklearn.feature_extraction.text import TfidfVectorizer  # two seconds to import: only who drafts pays
+
+    words_of_four_letters = r"(?u)\b[^\W\d_][\w-]{3,}\b|\b18\b"
+    vectorizer = TfidfVectorizer(lowercase=True, token_pattern=words_of_four_letters, sublinear_tf=True)
+    documents = [
+        " ".join([*(block.words * 3), block.title, block.title, *block.sections["kort"], *block.sections["waarom"]])
+        + " "
+        + " ".join(item for items in block.sections_en.values() for item in items)
+        for block in blocks
+    ]
+    matrix = vectorizer.fit_transform(documents).tocoo()
+    words = vectorizer.get_feature_names_out()
+    postings: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    for row, column, weight in zip(matrix.row, matrix.col, matrix.data, strict=True):
+        postings[str(words[column])].append((int(row), float(weight)))
+    tokens: Callable[[str], list[str]] = vectorizer.build_tokenizer()
+    return tokens, {word: tuple(found) for word, found in postings.items()}
+
+
+# ---------------------------------------------------------------- reading the files
+
+
+def _read_amounts(path: Path) -> Mapping[str, Mapping[str, Any]]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except (OSError, tomllib.TOMLDecodeError) as exc:
+        raise ConfigError(f"{path.name} cannot be read: {type(exc).__name__}") from None
+
+
+def _read_block(path: Path, amounts: Mapping[str, Mapping[str, Any]]) -> Block:
+    text = path.read_text(encoding="utf-8")
+    parts = re.split(r"^\+\+\+\s*$", text, maxsplit=2, flags=re.MULTILINE)
+    if len(parts) != 3 or parts[0].strip():
+        raise ConfigError(f"{path.name} must begin with front matter between two +++ lines")
+    try:
+        front = tomllib.loads(parts[1])
+    except tomllib.TOMLDecodeError as exc:
+        raise ConfigError(f"{path.name}: the front matter is not valid TOML: {exc}") from None
+    _check_keys(path.name, front)
+    try:
+        sections = _sections(_with_amounts(parts[2], amounts, "nl"))
+        sections_en = _sections(_with_amounts(front.get("text_en", ""), amounts, "en"))
+    except Exception as exc:  # Jinja2 raises many kinds; each means the same to who edits the file
+        raise ConfigError(f"{path.name}: {exc}") from exc
+    if not {"kort", "waarom", "wie"} <= sections.keys():
+        raise ConfigError(f"{path.name} needs the sections kort, waarom and wie")
+    footnotes = tuple(
+        Footnote(f"{rule['law']}, artikel {rule['article']}", rule["url"], rule.get("version_read"))
+        if not str(rule["article"]).startswith("hoofdstuk")
+        else Footnote(f"{rule['law']}, {rule['article']}", rule["url"], rule.get("version_read"))
+        for rule in front.get("regulation", [])
+    ) + tuple(Footnote(page["name"], page["url"]) for page in front.get("source", []))
+    if not footnotes:
+        raise ConfigError(f"{path.name} names no source: give [[regulation]] or [[source]]")
+    return Block(
+        id=front["id"],
+        title=front["title"],
+        topics=tuple(front["topics"]),
+        laws=tuple(front["laws"]),
+        urgency=tuple(front["urgency"]),
+        audience=tuple(front["audience"]),
+        responsible_body=front["responsible_body"],
+        checked_on=front["checked_on"],
+        status=front["status"],
+        remedies=tuple(front.get("remedies", ())),
+        remedy=front.get("remedy", ""),
+        words=tuple(front.get("words", ())),
+        footnotes=footnotes,
+        sections=sections,
+        sections_en=sections_en,
+    )
+
+
+def _check_keys(name: str, front: Mapping[str, Any]) -> None:
+    missing = sorted(_KEYS - front.keys())
+    unknown = sorted(front.keys() - _KEYS - _OPTIONAL_KEYS)
+    if missing or unknown:
+        raise ConfigError(f"{name}: " + "; ".join([*(f"{key} is missing" for key in missing), *unknown]))
+    if front["id"] != Path(name).stem:
+        raise ConfigError(f"{name}: id must be the file name")
+    if front["status"] not in _STATUSES:
+        raise ConfigError(f"{name}: status must be verified or unverified")
+    if not isinstance(front["checked_on"], date):
+        raise ConfigError(f"{name}: checked_on must be a date such as 2026-11-22")
+
+
+def _with_amounts(text: str, amounts: Mapping[str, Mapping[str, Any]], language: str) -> str:
+    """The text with {{ amount('key') }} filled in, always with the year it holds for."""
+
+    def amount(key: str) -> str:
+        if key not in amounts:
+            raise ConfigError(f"amounts.toml has no {key}")
+        entry = amounts[key]
+        if language == "en":
+            return f"{entry['value_en']} ({entry['year']})"
+        return f"{entry['value']} (bedrag {entry['year']})"
+
+    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+    return environment.from_string(text).render(amount=amount)
+
+
+def _sections(text: str) -> Mapping[str, tuple[str, ...]]:
+    """`## name` lines part the text; list lines become items, everything else one paragraph per empty line."""
+    found: dict[str, tuple[str, ...]] = {}
+    for part in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
+        name, _, body = part.partition("\n")
+        if name.strip() not in SECTIONS:
+            raise ConfigError(f"unknown section {name.strip()}; known are {', '.join(SECTIONS)}")
+        lines = [line.strip() for line in body.strip().splitlines()]
+        if lines and lines[0].startswith("- "):
+            found[name.strip()] = tuple(line.removeprefix("- ") for line in lines if line)
+        else:
+            paragraphs = re.split(r"\n\s*\n", "\n".join(lines))
+            found[name.strip()] = tuple(" ".join(one.split()) for one in paragraphs if one.strip())
+    return found

@@ -1,0 +1,397 @@
+"""Every mail this product writes: acknowledgement, drafted reply, approved reply, alert.
+
+Templates are compiled once, in Jinja2's sandbox with StrictUndefined. Nothing of an incoming mail enters a text but
+the sender's name in the salutation of a draft; the acknowledgement holds nothing of it at all.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from jinja2 import FileSystemLoader, StrictUndefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from triage.core.actions import Acknowledge
+from triage.core.assessment import Assessment
+from triage.core.case import Case
+from triage.core.compose import (
+    compose,
+    header_address,
+    person_name,
+    reply_addresses,
+    reply_subject,
+    stable_message_id,
+    threading_of,
+    without_plus,
+)
+from triage.core.mail import EmailAddress, ParsedMail
+from triage.core.sla import dutch_date
+from triage.core.workdays import WorkCalendar, local_date
+from triage.errors import ConfigError
+from triage.ports import DraftContent, Envelope, OutboxItem
+from triage.services.knowledge import Block, Choice, Footnote, Knowledge
+from triage.services.wording import (
+    ENGLISH_MONTHS,
+    as_blocks,
+    as_plain,
+    closings,
+    english_date,
+    noon,
+    spell_out_laws,
+    telephone_hours,
+)
+from triage.settings import Organisation, TelephoneSettings
+
+DRAFT_SUBJECT = {"nl": "Uw vraag aan het Juiste Loket", "en": "Your question to the Juiste Loket"}
+SIGNATURE_PLACEHOLDER = "[[handtekening]]"
+_PLACEHOLDER = re.compile(r"\[\[[^\[\]\n]{0,80}\]\]")
+_MOST_REFERENCES_NAMED = 40
+_MOST_STEPS = 6
+_CLOSED_AHEAD = timedelta(days=7)
+_ACKNOWLEDGED = {"nl": "Wij hebben uw bericht ontvangen", "en": "We have received your message"}
+
+_Part = tuple[Block, Mapping[str, tuple[str, ...]]]  # a block and its sections in the language of the letter
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A mail ready to send: complete bytes with fixed Message-ID and Date.
+
+    `also_to` are further recipients of the same bytes; each gets an outbox item of its own (`as_items`), so that one
+    refused address does not stop the others.
+    """
+
+    raw: bytes
+    message_id: str
+    envelope: Envelope
+    reverse_path_fallback: str
+    kind: str = "acknowledgement"
+    also_to: tuple[str, ...] = ()
+
+    def as_item(self, outbox_id: str, case_id: str | None, now: datetime) -> OutboxItem:
+        """The outbox row of a letter to one address. Raises ValueError when it has more: use `as_items`."""
+        if self.also_to:
+            raise ValueError("this letter goes to several addresses: it needs an outbox item for each")
+        return self._item(outbox_id, self.envelope, case_id, now)
+
+    def as_items(self, outbox_ids: Sequence[str], case_id: str | None, now: datetime) -> tuple[OutboxItem, ...]:
+        """One outbox row per recipient, in order; `outbox_ids` are as many new row ids, the letter's own first."""
+        envelopes = [self.envelope, *(Envelope(self.envelope.reverse_path, address) for address in self.also_to)]
+        return tuple(
+            self._item(outbox_id, envelope, case_id, now)
+            for outbox_id, envelope in zip(outbox_ids, envelopes, strict=True)
+        )
+
+    def _item(self, outbox_id: str, envelope: Envelope, case_id: str | None, now: datetime) -> OutboxItem:
+        return OutboxItem(
+            id=outbox_id,
+            kind=self.kind,
+            case_id=case_id,
+            envelope=envelope,
+            raw=self.raw,
+            attempts=0,
+            created_at=now,
+            null_reverse_path_fallback=self.reverse_path_fallback,
+        )
+
+
+class Letters:
+    """Writes all letters of one organisation. Raises ConfigError at the start when a template or block is faulty."""
+
+    def __init__(
+        self,
+        *,
+        templates: Path,
+        organisation: Organisation,
+        telephone: TelephoneSettings,
+        smtp_from: str,
+        reverse_path_fallback: str,
+        calendar: WorkCalendar,
+        own_addresses: Sequence[str],
+    ) -> None:
+        self._organisation, self._telephone, self._calendar = organisation, telephone, calendar
+        self._from, self._fallback = smtp_from, reverse_path_fallback
+        self._own = frozenset(without_plus(address) for address in (*own_addresses, smtp_from) if address)
+        self.knowledge = Knowledge(templates / "knowledge")
+        loader = FileSystemLoader(templates)
+        plain = ImmutableSandboxedEnvironment(loader=loader, undefined=StrictUndefined, autoescape=False)
+        marked = ImmutableSandboxedEnvironment(
+            loader=loader, undefined=StrictUndefined, autoescape=True, trim_blocks=True
+        )
+        self._acknowledgements = {lang: plain.get_template(f"acknowledgement/{lang}.txt.j2") for lang in ("nl", "en")}
+        self._html = marked.get_template("acknowledgement/letter.html.j2")
+        self._replies = {
+            "nl": plain.get_template("replies/reply.txt.j2"),
+            "en": plain.get_template("replies/reply_en.txt.j2"),
+        }
+        self._alert = plain.get_template("alerts/alert.txt.j2")
+        self._lines = _toml(templates / "acknowledgement" / "languages.toml")
+        self._understood = _toml(templates / "replies" / "understood.toml")
+        self._words: list[dict[str, str]] = _toml(templates / "replies" / "words.toml")["word"]
+        self._alerts = _toml(templates / "alerts" / "alerts.toml")
+        self._hours = {"nl": telephone_hours(telephone.hours, "nl"), "en": telephone_hours(telephone.hours, "en")}
+
+    # ---------------------------------------------------------------- acknowledgement
+
+    def acknowledgement(
+        self, mail: ParsedMail, case: Case, action: Acknowledge, *, identity_key: str, now: datetime
+    ) -> Letter:
+        """The one acknowledgement of a case, to the single From address (RFC 3834). Same words whatever was asked.
+
+        Raises ValueError (without the address) when there is no From address a mail can be sent to.
+        """
+        if mail.from_address is None:
+            raise ValueError("an acknowledgement needs one From address")
+        to = header_address(mail.from_address.address)
+        languages = {"en": ("en",), "nl": ("nl",), "und": ("nl",)}.get(action.language, ("nl", "en"))
+        texts = [(lang, self._acknowledgement_text(lang, case, action, now)) for lang in languages]
+        own_line = self._lines.get(action.language) if len(languages) == 2 else None
+        plain = "\n\n* * *\n\n".join(as_plain(text) for _, text in texts)
+        if own_line:
+            plain = f"{own_line['line']}\n\n{plain}"
+        html = self._html.render(
+            lang=languages[0],
+            title=_ACKNOWLEDGED[languages[0]],
+            organisation=self._organisation.name,
+            line=own_line["line"] if own_line else "",
+            line_lang=action.language if own_line else "",
+            line_dir=own_line.get("dir", "ltr") if own_line else "",
+            letters=[{"lang": lang, "blocks": as_blocks(text)} for lang, text in texts],
+        )
+        message_id = stable_message_id("acknowledgement", identity_key, self._domain)
+        in_reply_to, references = threading_of(mail)
+        raw = compose(
+            sender=self._sender,
+            to=[to],
+            subject=f"{' / '.join(_ACKNOWLEDGED[lang] for lang in languages)} {case.subject_token}",
+            date=now,
+            message_id=message_id,
+            text=plain,
+            html=html,
+            in_reply_to=in_reply_to,
+            references=references,
+            headers={"Auto-Submitted": "auto-replied", "X-Auto-Response-Suppress": "All"},
+        )
+        return Letter(raw, message_id, Envelope("", to), self._fallback)
+
+    def _acknowledgement_text(self, lang: str, case: Case, action: Acknowledge, now: datetime) -> str:
+        day = dutch_date if lang == "nl" else english_date
+        today, promised = local_date(now), local_date(action.promised_answer)
+        take_up = action.promised_take_up
+        return self._acknowledgements[lang].render(
+            **self._common(lang),
+            reference=case.reference,
+            answer_day=day(action.promised_answer),
+            answer_late=promised < today,
+            take_up_day=day(take_up) if take_up is not None and local_date(take_up) >= today else "",
+            closings=closings(self._calendar, today, max(today + _CLOSED_AHEAD, promised), lang),
+        )
+
+    # ---------------------------------------------------------------- reply
+
+    def draft(self, mail: ParsedMail, assessment: Assessment, case: Case) -> DraftContent:
+        """A reply to edit and approve, from the blocks that fit; never quotes the mail. `to` may be empty."""
+        lang = "en" if assessment.language == "en" else "nl"
+        choices = self.choices(mail, assessment)
+        blocks = [choice.block for choice in choices]
+        sections = [block.sections if lang == "nl" else block.sections_en for block in blocks]
+        answered = [(block, part) for block, part in zip(blocks, sections, strict=True) if part]
+        notes: list[Footnote] = []
+        why: list[str] = []
+        for block, part in answered:
+            for note in block.footnotes:
+                if note not in notes:
+                    notes.append(note)
+            marks = "".join(f"[{notes.index(note) + 1}]" for note in block.footnotes)
+            reasons = part.get("waarom", ("",))
+            why.extend([*reasons[:-1], f"{reasons[-1]} {marks}".strip()])
+        disagree: list[str] = []
+        for remedy in self._remedies([block for block, _ in answered]):
+            part = remedy.sections if lang == "nl" else remedy.sections_en
+            if remedy.footnotes[0] not in notes:
+                notes.append(remedy.footnotes[0])
+            disagree.extend(f"{text} [{notes.index(remedy.footnotes[0]) + 1}]" for text in part.get("oneens", ()))
+        answer = " ".join(text for _, part in answered for texts in part.values() for text in texts)
+        body = self._replies[lang].render(
+            **self._common(lang),
+            salutation=_salutation(mail, lang),
+            understood=self._understanding(assessment, lang),
+            danger=assessment.danger,
+            thanks_only=assessment.topics[:1] == ("T99",) and not assessment.laws and not assessment.danger,
+            about_laws=any(block.laws for block, _ in answered),
+            words=[word for word in self._words if word["name"] in answer] if lang == "nl" else [],
+            first=self._first_steps(answered, assessment),
+            short=_gather(answered, "kort"),
+            why=why,
+            who=_gather(answered, "wie"),
+            steps=_gather(answered, "stappen")[:_MOST_STEPS],
+            ask=assessment.laws_unclear or not answered,
+            disagree=disagree,
+            footnotes=[_footnote(note, lang) for note in notes],
+        )
+        to = reply_addresses(mail, self._own)
+        return DraftContent(
+            to=to, cc=(), subject=f"{DRAFT_SUBJECT[lang]} {case.subject_token}", body=spell_out_laws(body, lang)
+        )
+
+    def choices(self, mail: ParsedMail, assessment: Assessment) -> tuple[Choice, ...]:
+        """The blocks a draft is built from, best first, with the reasons staff can see."""
+        text = assessment.judged_text or f"{mail.subject}\n\n{mail.new_text or mail.forwarded_text}"
+        return self.knowledge.choose(assessment, text)
+
+    @staticmethod
+    def _first_steps(answered: Sequence[_Part], assessment: Assessment) -> Sequence[str]:
+        """For an urgent question: what to do now, from the first block that says so."""
+        if not assessment.band.short_term:
+            return ()
+        for block, part in answered:
+            if assessment.urgency in block.urgency and "eerst" in part:
+                return part["eerst"]
+        return ()
+
+    def _understanding(self, assessment: Assessment, lang: str) -> str:
+        for topic in assessment.topics[:1]:
+            if topic in self._understood["topics"]:
+                return str(self._understood["topics"][topic][lang])
+        if assessment.laws_unclear or not assessment.laws:
+            return ""
+        key = assessment.laws[0] if len(assessment.laws) == 1 else "several"
+        return str(self._understood["laws"][key][lang])
+
+    def _remedies(self, blocks: Sequence[Block]) -> Sequence[Block]:
+        """The blocks on objection that go with these, unless one of them says it all itself. The first footnote of
+        such a block is the rule its short text rests on."""
+        if any(block.remedy for block in blocks):
+            return ()
+        names = dict.fromkeys(name for block in blocks for name in block.remedies)
+        return [self.knowledge.remedies[name] for name in names]
+
+    def reply(
+        self,
+        content: DraftContent,
+        *,
+        case: Case,
+        in_reply_to: str | None,
+        references: Sequence[str],
+        outbox_id: str,
+        signature: str,
+        now: datetime,
+    ) -> Letter:
+        """The approved revision as a mail of a person: our own reverse path, so that a bounce comes back.
+
+        Raises ValueError that names a place-holder which is still open, or says that nobody is addressed.
+        """
+        unfilled = [found for found in _PLACEHOLDER.findall(content.body) if found != SIGNATURE_PLACEHOLDER]
+        if unfilled:
+            raise ValueError(f"the text still holds the place-holder {unfilled[0]}")
+        if not content.to:
+            raise ValueError("the reply has no recipient")
+        recipients = tuple(dict.fromkeys(header_address(address) for address in (*content.to, *content.cc)))
+        message_id = stable_message_id("reply", outbox_id, self._domain)
+        raw = compose(
+            sender=self._sender,
+            to=content.to,
+            cc=content.cc,
+            subject=reply_subject(content.subject, case.subject_token),
+            date=now,
+            message_id=message_id,
+            text=content.body.replace(SIGNATURE_PLACEHOLDER, signature.strip()),
+            in_reply_to=in_reply_to,
+            references=references,
+        )
+        return Letter(raw, message_id, Envelope(self._from_path, recipients[0]), "", "reply", recipients[1:])
+
+    # ---------------------------------------------------------------- alert
+
+    def alert(
+        self, kind: str, *, references: Sequence[str], to: str, link: str, outbox_id: str, now: datetime
+    ) -> Letter:
+        """A warning to staff that names case references and nothing else. Raises ValueError for an unknown kind."""
+        if kind not in self._alerts:
+            raise ValueError(f"no text for an alert of kind {kind}; templates/alerts/alerts.toml has them")
+        words = self._alerts[kind]
+        named = references[:_MOST_REFERENCES_NAMED]
+        subject = words["subject"] if len(references) != 1 else f"{words['subject']}: {references[0]}"
+        message_id = stable_message_id("alert", outbox_id, self._domain)
+        raw = compose(
+            sender=self._sender,
+            to=[to],
+            subject=f"Triage: {subject}",
+            date=now,
+            message_id=message_id,
+            text=self._alert.render(
+                text=words["text"],
+                references=named,
+                more=len(references) - len(named),
+                link=link,
+                organisation=self._organisation.name,
+            ),
+            headers={"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"},
+        )
+        return Letter(raw, message_id, Envelope("", header_address(to)), self._fallback, "alert")
+
+    # ---------------------------------------------------------------- ourselves
+
+    def _common(self, lang: str) -> dict[str, str]:
+        return {
+            "organisation": self._organisation.name,
+            "website": self._organisation.website,
+            "privacy_url": self._organisation.privacy_url,
+            "telephone": self._telephone.number,
+            "hours": self._hours[lang],
+        }
+
+    @property
+    def _from_path(self) -> str:
+        if not self._from:
+            raise ConfigError('smtp.from is empty: set the address that mail leaves from (TRIAGE_SMTP__FROM or "from")')
+        try:
+            return header_address(self._from)
+        except ValueError:
+            raise ConfigError("smtp.from is not a mail address") from None
+
+    @property
+    def _sender(self) -> EmailAddress:
+        return EmailAddress(self._from_path, self._organisation.name)
+
+    @property
+    def _domain(self) -> str:
+        return self._from_path.rpartition("@")[2]
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except (OSError, tomllib.TOMLDecodeError) as exc:
+        raise ConfigError(f"{path.name} cannot be read: {type(exc).__name__}") from None
+
+
+def _salutation(mail: ParsedMail, lang: str) -> str:
+    sender = mail.from_addresses[0] if len(mail.from_addresses) == 1 else None
+    # a reply that goes to someone else must not greet the sender
+    elsewhere = sender is not None and any(other.normalised != sender.normalised for other in mail.reply_to)
+    name = person_name(sender.display_name) if sender and not elsewhere else ""
+    if lang == "en":
+        return f"Dear {name or 'Sir or Madam'}"
+    return f"Geachte {name or 'heer/mevrouw'}"
+
+
+def _gather(answered: Sequence[_Part], section: str) -> list[str]:
+    return list(dict.fromkeys(text for _, part in answered for text in part.get(section, ())))
+
+
+def _footnote(note: Footnote, lang: str) -> str:
+    if note.version_read is None:
+        return f"{note.name}: {note.url}"
+    if lang == "en":
+        read = note.version_read
+        return f"{note.name} (version of {read.day} {ENGLISH_MONTHS[read.month - 1]} {read.year}): {note.url}"
+    version = dutch_date(noon(note.version_read), year=True).partition(" ")[2]
+    return f"{note.name} (versie van {version}): {note.url}"

@@ -1,0 +1,29 @@
+"""All acts of people in one object, as the screens ask for them."""
+
+from __future__ import annotations
+
+from triage.services.approval import Approval
+from triage.services.casework import Casework
+
+
+class StaffActs:
+    """Casework and approval together; every act names its user."""
+
+    def __init__(self, casework: Casework, approval: Approval) -> None:
+        self.claim = casework.claim
+        self.release_claim = casework.release_claim
+        self.wait = casework.wait
+        self.resume = casework.resume
+        self.close = casework.close
+        self.reopen = casework.reopen
+        self.no_reply_needed = casework.no_reply_needed
+        self.correct_laws = casework.correct_laws
+        self.correct_urgency = casework.correct_urgency
+        self.note = casework.note
+        self.release_uncertain = casework.release_uncertain
+        self.release_quarantined = casework.release_quarantined
+        self.release_breaker = casework.release_breaker
+        self.save_draft = approval.save_draft
+        self.approve = approval.approve
+        self.undo_approval = approval.undo_approval
+        self.reject_draft = approval.reject_draft
