@@ -33,7 +33,12 @@ URGENT = Assessment(laws=("zvw",), band=Band.URGENT, urgency=Urgency.PALLIATIVE,
 QUESTION = Screening(MessageKind.QUESTION)
 
 
-def decided(screening=QUESTION, assessment=NORMAL, thread=Thread(), budget=Budget(), policy=LIVE, arrived=ARRIVED):
+NO_THREAD, NO_BUDGET = Thread(), Budget()
+
+
+def decided(
+    screening=QUESTION, assessment=NORMAL, thread=NO_THREAD, budget=NO_BUDGET, policy=LIVE, arrived=ARRIVED
+):
     return decide(screening, assessment, thread, budget, arrived=arrived, now=arrived, policy=policy)
 
 

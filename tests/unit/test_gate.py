@@ -27,6 +27,11 @@ def test_a_bsn_blocks_however_it_is_written(written: str) -> None:
     assert found(f"Uw nummer {written} staat erin") == (Finding.BSN,)
 
 
+def test_a_case_reference_is_never_taken_for_a_bsn() -> None:
+    for number in range(1, 400):
+        assert not holds_bsn(f"Uw vraag aan het Juiste Loket [JL-2026-{number:05d}-K7]")
+
+
 @pytest.mark.parametrize("number", ["030 789 78 78", "123456789", "0900-1234567", "1112223334", "20261122100"])
 def test_other_numbers_do_not_block(number: str) -> None:
     assert not holds_bsn(f"Bel {number} vandaag")

@@ -35,12 +35,14 @@ def test_the_environment_beats_local_toml_beats_default(tmp_path: Path, monkeypa
 def test_every_variable_of_the_product_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     values = {
         "TRIAGE_MAILBOX__HOST": "h", "TRIAGE_MAILBOX__PORT": "143", "TRIAGE_MAILBOX__USERNAME": "u",
-        "TRIAGE_MAILBOX__PASSWORD": "p", "TRIAGE_MAILBOX__SECURITY": "none", "TRIAGE_MAILBOX__ADDRESSES": '["a@b.example"]',
+        "TRIAGE_MAILBOX__PASSWORD": "p", "TRIAGE_MAILBOX__SECURITY": "none",
+        "TRIAGE_MAILBOX__ADDRESSES": '["a@b.example"]',
         "TRIAGE_MAILBOX__FOLDER": "INBOX", "TRIAGE_MAILBOX__POLL_SECONDS": "5", "TRIAGE_MAILBOX__AUTHSERV_ID": "mx",
         "TRIAGE_SMTP__HOST": "h", "TRIAGE_SMTP__PORT": "25", "TRIAGE_SMTP__USERNAME": "u", "TRIAGE_SMTP__PASSWORD": "p",
         "TRIAGE_SMTP__SECURITY": "none", "TRIAGE_SMTP__FROM": "a@b.example", "TRIAGE_DATABASE__URL": "sqlite:///x",
         "TRIAGE_WEB__HOST": "127.0.0.1", "TRIAGE_WEB__PORT": "8081", "TRIAGE_ACKNOWLEDGEMENTS__MODE": "live",
-        "TRIAGE_ACKNOWLEDGEMENTS__SINCE": "2026-12-01T09:00:00+01:00", "TRIAGE_ACKNOWLEDGEMENTS__PER_ADDRESS_PER_DAY": "3",
+        "TRIAGE_ACKNOWLEDGEMENTS__SINCE": "2026-12-01T09:00:00+01:00",
+        "TRIAGE_ACKNOWLEDGEMENTS__PER_ADDRESS_PER_DAY": "3",
         "TRIAGE_ACKNOWLEDGEMENTS__PER_HOUR": "9", "TRIAGE_APPROVAL__UNDO_SECONDS": "0", "TRIAGE_SEAL__KEY": "k",
         "TRIAGE_DATA_DIR": "/tmp/x",
     }  # fmt: skip

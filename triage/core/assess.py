@@ -24,8 +24,9 @@ def judged_text(mail: ParsedMail) -> str:
     """What is judged: subject, blank line, new text; the forwarded body too when there is little own text."""
     own = mail.new_text.strip()
     parts = [mail.subject.strip(), own]
-    if mail.forwarded_text.strip() and len(own) <= _SHORT_COVER_NOTE:
-        parts.append(mail.forwarded_text.strip())
+    forwarded = mail.forwarded_text.strip()
+    if forwarded and len(own) <= _SHORT_COVER_NOTE and own != forwarded:
+        parts.append(forwarded)
     elif not own:
         parts[1] = mail.text.strip()
     return "\n\n".join(part for part in parts if part) if any(parts[1:]) else parts[0]

@@ -92,7 +92,7 @@ class Assessment:
     urgency: Urgency = Urgency.REGULAR
     band: Band = Band.POSSIBLE
     urgency_probabilities: Mapping[str, float] = field(default_factory=dict)
-    # model | rule | softened_rule | no_model | classifier_error | empty_text | language | secure_mail_notice | unreadable
+    # model, rule, softened_rule, no_model, classifier_error, empty_text, language, secure_mail_notice or unreadable
     band_reason: str = ""
     danger: bool = False
     sender_type: SenderType = SenderType.OTHER

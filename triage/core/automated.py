@@ -1,0 +1,379 @@
+"""May a machine answer this mail, and what kind of mail is it? One rule, with all its reasons.
+
+Sources: RFC 3834 §2 and §5 (who may be answered), RFC 5230 §4.6 (lists), RFC 3464 and 6522 (delivery
+reports), RFC 8098 (read receipts), MS-OXCMAIL (X-Auto-Response-Suppress), RFC 8601 (Authentication-Results),
+and what desks learned. Kind and permission are apart: a web form marked `auto-generated` is a question.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import authres
+import authres.core
+
+from triage.core import machine_text
+from triage.core.body import is_forward_subject, is_reply_subject
+from triage.core.htmltext import links
+from triage.core.mail import EmailAddress, MessageKind, NoReplyReason, ParsedMail, Screening
+
+_LIST_HEADERS = frozenset(
+    (
+        "list-id list-help list-subscribe list-unsubscribe list-post list-owner "
+        "list-archive list-unsubscribe-post mailing-list x-mailing-list"
+    ).split()
+)
+_BULK = frozenset({"bulk", "junk", "list"})
+_SUPPRESS = frozenset({"all", "oof", "autoreply"})
+_MARK_HEADERS = frozenset(
+    (
+        "x-autoreply x-autorespond x-autoresponder x-autoreply-from x-autoreply-domain "
+        "x-mail-autoreply x-auto-reply x-auto-reply-from"
+    ).split()
+)
+_OFF = frozenset({"", "no", "false", "0", "none"})
+_MACHINE_LOCAL = re.compile(
+    r"mailer[-_.]?daemon|mail[-_]daemon|listserv(?:er)?|majordomo|mailman|owner-.+|"
+    r".+-request|.+-owner|.+-bounces?|root|daemon|www-data|cron|apache|uucp|"
+    r"microsoftexchange[0-9a-f]{32}",
+    re.IGNORECASE,
+)
+_NO_REPLY_LOCAL = re.compile(
+    r"(?:^|[._+=-])(?:no[._-]?reply|do[._-]?not[._-]?reply|niet[._-]?(?:be)?antwoorden|"
+    r"niet[._-]?reageren|geen[._-]?(?:antwoord|reactie)|no[._-]?response|"
+    r"unattended|noreplies)(?:$|[._+=0-9-])|^bounces?(?:$|[+=_.-](?!srs))",
+    re.IGNORECASE,
+)
+_SPAM_YES = re.compile(r"\s*(?:yes|true|1)\b", re.IGNORECASE)
+_READ_SUBJECT = re.compile(
+    (
+        r"\s*(?:gelezen|niet gelezen|read|not read|gelesen|ungelesen|leesbevestiging|"
+        r"return receipt)\s*(?:\([^)]{0,40}\))?\s*:"
+    ),
+    re.IGNORECASE,
+)
+_READ_TEXT = re.compile(
+    (
+        r"\bis gelezen op\b|\bwas read on\b|\bhas been (?:read|displayed|opened)\b|"
+        r"\bwurde (?:am [^.]{0,40})?gelesen\b|ongelezen verwijderd|deleted without being read"
+    ),
+    re.IGNORECASE,
+)
+_DMARC_REPORT = re.compile(r"\s*(?:\[[^\]]{0,40}\]\s*)?report domain:\s*\S{1,253}\s+submitter:", re.IGNORECASE)
+_DMARC_NONE = re.compile(r"\bp\s*=\s*none\b|policy\.\S{0,20}=none\b", re.IGNORECASE)
+_WRAPPERS = (
+    "message.rpmsg",
+    "securemessage.html",
+    "securedoc.html",
+    "message_zdm.html",
+    "smime.p7m.html",
+    "encrypted.html",
+)
+_CAMPAIGN_HEADERS = frozenset(
+    {
+        "x-campaign",
+        "x-campaignid",
+        "x-campaign-id",
+        "x-mc-user",
+        "x-mailchimp-campaign-id",
+        "feedback-id",
+        "x-csa-complaints",
+        "list-unsubscribe-post",
+    }
+)
+# authres raises a SyntaxError of its own that is not Python's.
+_AUTH_ERRORS = (authres.core.SyntaxError, ValueError, LookupError, AttributeError, TypeError, RecursionError)
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What several rules look at, found once."""
+
+    local_parts: tuple[str, ...]  # From, Sender, Return-Path
+    null_path: bool
+    own: bool
+    forwarded: bool  # by its subject
+    answered: bool
+    names: frozenset[str]
+    auto_submitted: frozenset[str]
+    precedence: frozenset[str]
+    text: str
+
+
+def without_plus(address: str) -> str:
+    """An address for comparing with our own: folded, plus-form removed (RFC 5233)."""
+    local, _, domain = EmailAddress(address).normalised.rpartition("@")
+    return f"{local.partition('+')[0]}@{domain}"
+
+
+@lru_cache(maxsize=16)
+def _own_set(addresses: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(without_plus(item) for item in addresses if "@" in item)
+
+
+def _keyword(value: str) -> str:
+    """The bare keyword of a field with comments and parameters (RFC 3834 §5), lower case."""
+    out, depth = [], 0
+    for char in value[:500]:
+        if char == "(":
+            depth += 1
+        elif char == ")" and depth:
+            depth -= 1
+        elif not depth:
+            out.append(char)
+    return "".join(out).partition(";")[0].strip().strip("\"'").lower()
+
+
+def _local(address: str) -> str:
+    return address.rpartition("@")[0] if "@" in address else address
+
+
+def _facts(mail: ParsedMail, own_addresses: Sequence[str]) -> _Facts:
+    own = _own_set(tuple(own_addresses))
+    locals_ = [_local(item.address) for item in mail.from_addresses[:20]]
+    if mail.return_path:
+        locals_.append(_local(mail.return_path))
+    names = frozenset(name for name, _ in mail.headers)
+    return _Facts(
+        local_parts=tuple(locals_),
+        null_path=mail.return_path == "",
+        own=any(without_plus(item.address) in own for item in mail.from_addresses[:20]),
+        forwarded=is_forward_subject(mail.subject),
+        answered=is_reply_subject(mail.subject),
+        names=names,
+        auto_submitted=frozenset(_keyword(value) for value in mail.header_values("auto-submitted")),
+        precedence=frozenset(_keyword(value) for value in mail.header_values("precedence")),
+        text=mail.new_text or mail.text,
+    )
+
+
+def _auto_reply_mark(mail: ParsedMail, facts: _Facts) -> bool:
+    """Fields that only vacation programs write."""
+    if facts.precedence & {"auto_reply", "auto-reply"}:
+        return True
+    if any(
+        value.strip().lower() not in _OFF for name in _MARK_HEADERS & facts.names for value in mail.header_values(name)
+    ):
+        return True
+    checks = (
+        ("x-autogenerated", "reply"),
+        ("x-fc-machinegenerated", "true"),
+        ("delivered-to", "autoresponder"),
+        ("x-apple-action", "vacation"),
+    )
+    if any(
+        _keyword(value) == wanted
+        for name, wanted in checks
+        if name in facts.names
+        for value in mail.header_values(name)
+    ):
+        return True
+    return any("autoresponder" in value.lower() for value in mail.header_values("x-post-messageclass"))
+
+
+def _auto_reply_subject(mail: ParsedMail, facts: _Facts) -> bool:
+    if facts.forwarded or facts.answered:  # a person answers or forwards an automatic reply
+        return False
+    if machine_text.AUTO_REPLY_SUBJECT.match(mail.subject):
+        return True
+    if machine_text.AUTO_PREFIX.match(mail.subject):  # in Dutch also a car
+        return machine_text.looks_absent(facts.text) or not machine_text.asks_on_care(mail.subject, facts.text)
+    return False
+
+
+def _is_delivery_report(mail: ParsedMail, facts: _Facts) -> str:
+    """The rule by which this is a delivery report (bounce, delay, success), or ""."""
+    if mail.report_type in ("delivery-status", "global-delivery-status") or (
+        mail.report_type is not None and mail.report_actions
+    ):
+        return "report_delivery_status"
+    if facts.forwarded or facts.answered:
+        return ""
+    if "x-failed-recipients" in facts.names:
+        return "failed_recipients"
+    daemon = any(
+        re.fullmatch(r"mailer[-_.]?daemon|mail[-_]daemon|microsoftexchange[0-9a-f]{32}", part, re.IGNORECASE)
+        for part in facts.local_parts
+    )
+    subject = bool(machine_text.BOUNCE_SUBJECT.match(mail.subject))
+    if daemon and (subject or facts.null_path or machine_text.speaks_of_bounce(mail.text)):
+        return "bounce_sender"
+    if subject and (facts.null_path or machine_text.looks_bounced(mail.subject, mail.text)):
+        return "bounce_text"
+    return ""
+
+
+def _is_read_receipt(mail: ParsedMail, facts: _Facts) -> bool:
+    if mail.report_type == "disposition-notification":
+        return True
+    return bool(_READ_SUBJECT.match(mail.subject)) and (facts.null_path or bool(_READ_TEXT.search(facts.text[:2_000])))
+
+
+def _authentication_failed(mail: ParsedMail, authserv_id: str) -> bool:
+    """DMARC failed according to our own server (RFC 8601 §5: other servers' words count for nothing)."""
+    if not authserv_id:
+        return False
+    wanted = authserv_id.strip().lower()
+    for value in mail.header_values("authentication-results")[:50]:
+        low = value[:8_000].lower()
+        if "dmarc" not in low or wanted not in low[:500]:
+            continue
+        try:
+            header = authres.AuthenticationResultsHeader.parse_value(value[:8_000])
+            if str(header.authserv_id).lower() != wanted:
+                continue
+            failed = any(str(r.method).lower() == "dmarc" and str(r.result).lower() == "fail" for r in header.results)
+        except _AUTH_ERRORS:
+            continue  # "unknown" is neither pass nor fail
+        if failed and not _DMARC_NONE.search(low[low.find("dmarc") :][:200]):
+            return True
+    return False
+
+
+def _spam_flag(mail: ParsedMail) -> bool:
+    if any(
+        _SPAM_YES.match(value)
+        for name in ("x-spam-flag", "x-spam-status", "x-spam")
+        for value in mail.header_values(name)
+    ):
+        return True
+    return any(re.fullmatch(r"\s*[5-9]\s*", value) for value in mail.header_values("x-ms-exchange-organization-scl"))
+
+
+def _is_own(mail: ParsedMail, facts: _Facts, own_addresses: Sequence[str]) -> bool:
+    """From is ours. A form on our own site that names one asker in Reply-To is not our mail but theirs."""
+    if not facts.own:
+        return False
+    own = _own_set(tuple(own_addresses))
+    asker = len(mail.reply_to) == 1 and without_plus(mail.reply_to[0].address) not in own
+    return not asker or bool(mail.in_reply_to) or "auto-replied" in facts.auto_submitted
+
+
+def _is_list_or_bulk(mail: ParsedMail, facts: _Facts) -> str:
+    """The rule by which this is a mailing, or "". A person's question through a list alias stays a question."""
+    listed = bool(_LIST_HEADERS & facts.names)
+    bulk = bool(facts.precedence & _BULK)
+    if not (listed or bulk):
+        mass = not facts.forwarded and not facts.answered and machine_text.is_mass_mail(mail.subject, facts.text)
+        return "mass_mail_text" if mass else ""
+    marks = machine_text.mass_marks(mail.subject, mail.text)
+    asks = machine_text.asks_on_care(mail.subject, facts.text)
+    if marks >= 2 or (marks and "?" not in facts.text[:20_000]):
+        return "list_mail"
+    if "list-unsubscribe" not in facts.names or (facts.answered and marks == 0):
+        return ""
+    if "list-post" in facts.names or "mailing-list" in facts.names:  # an alias or discussion list: people write there
+        return ""
+    if _CAMPAIGN_HEADERS & facts.names and not ("?" in facts.text and asks):
+        return "campaign"
+    return "" if asks else "list_unsubscribe"
+
+
+def _kind(mail: ParsedMail, facts: _Facts, own_addresses: Sequence[str]) -> tuple[MessageKind, str]:
+    if not mail.readable:
+        return MessageKind.UNREADABLE, "unreadable"
+    if _is_own(mail, facts, own_addresses):
+        return MessageKind.OWN, "own_address"
+    if rule := _is_delivery_report(mail, facts):
+        return MessageKind.DELIVERY_REPORT, rule
+    if _is_read_receipt(mail, facts):
+        return MessageKind.AUTO_REPLY, "read_receipt"
+    if mail.report_type == "feedback-report":
+        return MessageKind.AUTO_REPLY, "feedback_report"
+    if _DMARC_REPORT.match(mail.subject):
+        return MessageKind.AUTO_REPLY, "dmarc_report"
+    if "auto-replied" in facts.auto_submitted:
+        return MessageKind.AUTO_REPLY, "auto_submitted"
+    if _auto_reply_mark(mail, facts):
+        return MessageKind.AUTO_REPLY, "auto_reply_mark"
+    if _auto_reply_subject(mail, facts):
+        return MessageKind.AUTO_REPLY, "auto_reply_subject"
+    if facts.forwarded:
+        return MessageKind.QUESTION, ""
+    if machine_text.is_challenge(mail.subject, facts.text):
+        return MessageKind.AUTO_REPLY, "challenge"
+    if machine_text.is_confirmation(mail.subject, facts.text):
+        return MessageKind.AUTO_REPLY, "confirmation_text"
+    if _is_secure_notice(mail, facts):
+        return MessageKind.SECURE_MAIL_NOTICE, "secure_mail_notice"
+    if rule := _is_list_or_bulk(mail, facts):
+        return MessageKind.LIST_OR_BULK, rule
+    if not facts.answered and (rule := machine_text.unsolicited_rule(mail.subject, facts.text)):
+        return MessageKind.UNSOLICITED, rule
+    return MessageKind.QUESTION, ""
+
+
+def _is_secure_notice(mail: ParsedMail, facts: _Facts) -> bool:
+    if facts.answered:
+        return False
+    domain = mail.from_addresses[0].normalised.rpartition("@")[2] if mail.from_addresses else ""
+    wrapper = any(item.filename.lower() in _WRAPPERS for item in mail.attachments[:50])
+    has_link = "http" in mail.text[:20_000] or bool(mail.html and links(mail.html[:100_000]))
+    return machine_text.is_secure_notice(mail.subject, mail.text, domain=domain, has_link=has_link, has_wrapper=wrapper)
+
+
+def _reasons(
+    mail: ParsedMail, facts: _Facts, kind: MessageKind, rule: str, own_addresses: Sequence[str], authserv_id: str
+) -> tuple[NoReplyReason, ...]:
+    reason = NoReplyReason
+    found: set[NoReplyReason] = set()
+
+    def when(condition: object, item: NoReplyReason) -> None:
+        if condition:
+            found.add(item)
+
+    # RFC 3834 §5 allows one field; of several the most cautious reading wins, and every value but "no" counts.
+    when(facts.auto_submitted - {"no"}, reason.AUTO_SUBMITTED)
+    when(facts.null_path, reason.NULL_REVERSE_PATH)
+    when(any(_MACHINE_LOCAL.fullmatch(part[:100]) for part in facts.local_parts), reason.MACHINE_SENDER)
+    when(any(_NO_REPLY_LOCAL.search(part[:100]) for part in facts.local_parts), reason.NO_REPLY_ADDRESS)
+    when(_LIST_HEADERS & facts.names, reason.MAILING_LIST)
+    when(facts.precedence & _BULK, reason.BULK_PRECEDENCE)
+    when(_auto_reply_mark(mail, facts), reason.AUTO_REPLY_MARK)
+    when(_auto_reply_subject(mail, facts), reason.AUTO_REPLY_SUBJECT)
+    suppressed = (
+        token.strip().lower()
+        for value in mail.header_values("x-auto-response-suppress")
+        for token in re.split(r"[,;\s]+", value)
+    )
+    when(_SUPPRESS & set(suppressed), reason.RESPONSE_SUPPRESSED)
+    when(kind is MessageKind.DELIVERY_REPORT or (mail.report_type and rule != "read_receipt"), reason.DELIVERY_REPORT)
+    when(rule == "read_receipt", reason.READ_RECEIPT)
+    when(facts.own, reason.OWN_ADDRESS)
+    when(_authentication_failed(mail, authserv_id), reason.AUTHENTICATION_FAILED)
+    several = len(mail.from_addresses) > 1 or len(mail.header_values("from")) > 1
+    when(not mail.from_addresses, reason.NO_VALID_FROM)
+    when(several, reason.SEVERAL_FROM)
+    when(kind is MessageKind.SECURE_MAIL_NOTICE, reason.SECURE_MAIL_NOTICE)
+    when(kind is MessageKind.UNSOLICITED, reason.UNSOLICITED)
+    when(_spam_flag(mail), reason.SPAM_FLAG)
+    machine_rules = ("challenge", "confirmation_text", "dmarc_report", "feedback_report", "mass_mail_text")
+    when(rule in machine_rules or (kind is MessageKind.QUESTION and _shows_machine(mail, facts)), reason.MACHINE_TEXT)
+    when(kind is MessageKind.LIST_OR_BULK and not found, reason.MACHINE_TEXT)
+    when(kind is MessageKind.UNREADABLE, reason.UNREADABLE)
+    return tuple(item for item in NoReplyReason if item in found)
+
+
+def _shows_machine(mail: ParsedMail, facts: _Facts) -> bool:
+    """A machine by its own words, in the new text only: people quote and describe such words."""
+    if facts.answered or facts.forwarded or mail.forwarded_text:
+        return False
+    return machine_text.is_automatic(facts.text) and not machine_text.asks_on_care(mail.subject, facts.text)
+
+
+def no_reply_reasons(mail: ParsedMail, *, own_addresses: Sequence[str], authserv_id: str) -> tuple[NoReplyReason, ...]:
+    """Every reason why no machine may answer this mail, in the order of the enum; empty: it may be answered."""
+    return screen(mail, own_addresses=own_addresses, authserv_id=authserv_id).reasons
+
+
+def screen(mail: ParsedMail, *, own_addresses: Sequence[str], authserv_id: str) -> Screening:
+    """Kind, reasons and the rule that decided the kind. Never raises. `authserv_id` "": that header is not used."""
+    facts = _facts(mail, own_addresses)
+    kind, rule = _kind(mail, facts, own_addresses)
+    reasons = _reasons(mail, facts, kind, rule, own_addresses, authserv_id)
+    if facts.own and kind is not MessageKind.OWN and not rule:
+        rule = "own_address_form"
+    return Screening(kind=kind, reasons=reasons, rule=rule)
