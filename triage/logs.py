@@ -95,3 +95,6 @@ class _LibraryHandler(logging.Handler):
 def get_logger() -> Any:
     """The product's logger: `log.info("mail_taken_in", case=reference, uid=uid)`."""
     return structlog.get_logger()
+
+
+configure()  # a process that never chose a style (a child reader, a test) is bound by the same rules

@@ -81,6 +81,7 @@ class MailboxSettings(_Section):
     addresses: tuple[str, ...]
     folder: str = Field(min_length=1)
     sent_folder: str
+    save_sent: bool
     poll_seconds: float = Field(ge=1, le=3600)
     authserv_id: str
     max_mail_bytes: int = Field(ge=10_000)

@@ -1,0 +1,281 @@
+"""The one place that says which adapter fills which port, from settings to a product that is ready to run."""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import os
+import shutil
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import IO
+
+from classifiers.registry import HybridClassifier, load_classifier, rules_only
+from triage.adapters.imap import ImapMailbox
+from triage.adapters.isolation import ChildReader
+from triage.adapters.seal import Keyring
+from triage.adapters.smtp import SmtpSender
+from triage.adapters.store import SqlStore, open_store
+from triage.core.decide import Policy
+from triage.errors import ConfigError, ModelUnavailable
+from triage.logs import get_logger
+from triage.ports import Clock
+from triage.services.alerts import Alerts
+from triage.services.approval import Approval
+from triage.services.casework import Casework
+from triage.services.intake import Intake
+from triage.services.letters import Letters
+from triage.services.reading import Reader
+from triage.services.relay import Relay
+from triage.services.taking_in import TakenIn, TakingIn
+from triage.services.watch import DeadlineWatch
+from triage.settings import ROOT, Settings
+
+TEMPLATES = ROOT / "templates"
+RULES = ROOT / "classifiers" / "rules.toml"
+LIVE_SINCE_FACT = "live_since"
+_LEAST_FREE_BYTES = 50_000_000
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Product:
+    """Everything that runs, wired. `close` releases the servers, the store and the lock."""
+
+    settings: Settings
+    keyring: Keyring
+    store: SqlStore
+    mailbox: ImapMailbox
+    sender: SmtpSender
+    classifier: HybridClassifier
+    letters: Letters
+    intake: Intake
+    relay: Relay
+    watch: DeadlineWatch
+    casework: Casework
+    approval: Approval
+    clock: Clock
+    owner: str
+    lone_reader: ChildReader
+    lock: IO[str]
+
+    def close(self) -> None:
+        self.lone_reader.close()
+        self.mailbox.close()
+        self.store.close()
+        self.lock.close()
+
+
+def classifier_for(settings: Settings) -> HybridClassifier:
+    """The trained model, or the rules alone when there is none: every mail is then `possible`."""
+    directory = settings.model.directory
+    directory = directory if directory.is_absolute() else ROOT / directory
+    try:
+        return load_classifier(directory, rules_path=RULES)
+    except ModelUnavailable as exc:
+        get_logger().error("model_unavailable", hint="every mail gets the short term", exc_info=exc)
+        return rules_only(RULES)
+
+
+def reader_for(settings: Settings, classifier: HybridClassifier | None = None) -> Reader:
+    """Reads mail with these settings; loads the model when none is given (in a child process)."""
+    judge = classifier or classifier_for(settings)
+    return Reader(
+        judge,
+        own_addresses=settings.own_addresses,
+        authserv_id=settings.mailbox.authserv_id,
+        model_languages=judge.languages,
+    )
+
+
+def prepare_data_dir(data_dir: Path) -> None:
+    """Makes the data folder, private to its owner. Raises ConfigError when it cannot be used."""
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        probe = data_dir / f".probe-{uuid.uuid4().hex}"
+        probe.write_bytes(b"x")
+        probe.unlink()
+    except OSError as exc:
+        raise ConfigError(
+            f"data_dir {data_dir} cannot be written ({exc.strerror}): "
+            "make room, set its rights, or choose another folder"
+        ) from None
+    if shutil.disk_usage(data_dir).free < _LEAST_FREE_BYTES:
+        raise ConfigError(f"the disk of data_dir {data_dir} is full: make at least 50 MB free")
+
+
+def lock_data_dir(data_dir: Path) -> IO[str]:
+    """Holds the data folder for this process; the kernel frees it when the process dies, however it dies."""
+    handle = (data_dir / "running.lock").open("a+")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        handle.close()
+        raise ConfigError(
+            f"another process works with data_dir {data_dir}: stop it first, or give this one a data_dir of its own"
+        ) from None
+    return handle
+
+
+def node_name(data_dir: Path) -> str:
+    """The owner of leases: stays the same over restarts of this data folder, so its own leases end at once."""
+    path = data_dir / "node"
+    if not path.exists():
+        path.write_text(f"{os.uname().nodename[:20]}-{uuid.uuid4().hex[:8]}\n")
+    return path.read_text().strip()
+
+
+def open_product_store(settings: Settings) -> tuple[SqlStore, Keyring]:
+    """Store and keys alone, for commands that need no mail server. Raises ConfigError."""
+    prepare_data_dir(settings.data_dir)
+    keyring = Keyring.load(key=settings.seal.key.get_secret_value() or None, data_dir=settings.data_dir)
+    return open_store(settings.database_url, keyring), keyring
+
+
+def build(
+    settings: Settings,
+    *,
+    clock: Clock = utc_now,
+    on_taken_in: Callable[[TakenIn], None] = lambda taken: None,
+) -> Product:
+    """The product with these settings. Raises ConfigError that names what is missing and the mend."""
+    require_mail_settings(settings)
+    prepare_data_dir(settings.data_dir)
+    lock = lock_data_dir(settings.data_dir)
+    try:
+        return _wire(settings, clock, on_taken_in, lock)
+    except BaseException:
+        lock.close()
+        raise
+
+
+def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], None], lock: IO[str]) -> Product:
+    store, keyring = open_product_store(settings)
+    owner = node_name(settings.data_dir)
+    rules = settings.sla_rules
+    live = settings.acknowledgements.mode == "live"
+    with store.begin() as uow:
+        lost = uow.recover_outbox(owner=owner, now=clock())
+        since = settings.acknowledgements.since
+        if live and since is None:
+            remembered = uow.fact(LIVE_SINCE_FACT)
+            # INTERNALDATE knows whole seconds: mail of this very second counts as arrived after the start
+            since = datetime.fromisoformat(remembered) if remembered else clock().replace(microsecond=0)
+            if not remembered:
+                uow.set_fact(LIVE_SINCE_FACT, since.isoformat())
+    if lost:
+        get_logger().warning("outcome_unknown_after_stop", count=len(lost))
+    classifier = classifier_for(settings)
+    letters = Letters(
+        templates=TEMPLATES,
+        organisation=settings.organisation,
+        telephone=settings.telephone,
+        smtp_from=settings.smtp.from_,
+        reverse_path_fallback=settings.smtp.reverse_path,
+        calendar=rules.calendar,
+        own_addresses=settings.own_addresses,
+    )
+    alerts = Alerts(
+        letters=letters,
+        to=settings.alerts.to,
+        hours=settings.alerts.hours,
+        calendar=rules.calendar,
+        link=web_address(settings),
+    )
+    policy = Policy(
+        sla=rules,
+        mode=settings.acknowledgements.mode,
+        since=since if live else None,
+        per_address_per_day=settings.acknowledgements.per_address_per_day,
+        per_hour=settings.acknowledgements.per_hour,
+        model_languages=classifier.languages,
+    )
+    mailbox, sender = ImapMailbox(settings.mailbox), SmtpSender(settings.smtp)
+    lone_reader = ChildReader(functools.partial(reader_for, settings))
+    intake = Intake(
+        mailbox=mailbox,
+        store=store,
+        reader=reader_for(settings, classifier),
+        lone_reader=lone_reader,
+        taking_in=TakingIn(store=store, letters=letters, alerts=alerts, policy=policy, clock=clock),
+        clock=clock,
+        owner=owner,
+        courtesy=live,
+        save_sent=settings.mailbox.save_sent,
+        batch_size=settings.mailbox.batch_size,
+        on_taken_in=on_taken_in,
+    )
+    relay = Relay(
+        store=store,
+        sender=sender,
+        clock=clock,
+        owner=owner,
+        connections=settings.smtp.connections,
+        acknowledge=live,
+    )
+    watch = DeadlineWatch(
+        store=store,
+        queries=store.queries,
+        alerts=alerts,
+        rules=rules,
+        clock=clock,
+        silent_after=timedelta(minutes=settings.mailbox.alarm_minutes),
+    )
+    approval = Approval(
+        store=store,
+        queries=store.queries,
+        letters=letters,
+        rules=rules,
+        clock=clock,
+        undo=timedelta(seconds=settings.approval.undo_seconds),
+        own_addresses=settings.own_addresses,
+        organisation_name=settings.organisation.name,
+    )
+    return Product(
+        settings=settings,
+        keyring=keyring,
+        store=store,
+        mailbox=mailbox,
+        sender=sender,
+        classifier=classifier,
+        letters=letters,
+        intake=intake,
+        relay=relay,
+        watch=watch,
+        casework=Casework(store=store, queries=store.queries, rules=rules, clock=clock),
+        approval=approval,
+        clock=clock,
+        owner=owner,
+        lone_reader=lone_reader,
+        lock=lock,
+    )
+
+
+def require_mail_settings(settings: Settings) -> None:
+    """Raises ConfigError naming every mail setting that must be given before mail can be handled."""
+    missing = [
+        name
+        for name, value in (
+            ("mailbox.host", settings.mailbox.host),
+            ("mailbox.username", settings.mailbox.username),
+            ("smtp.host", settings.smtp.host),
+            ("smtp.from", settings.smtp.from_),
+        )
+        if not value
+    ]
+    if missing:
+        names = ", ".join(f"{name} (TRIAGE_{name.upper().replace('.', '__')})" for name in missing)
+        raise ConfigError(f"not set: {names}; put them in config/local.toml or the environment")
+    if "@" not in settings.smtp.from_:
+        raise ConfigError("smtp.from (TRIAGE_SMTP__FROM) is no address: give one such as meldpunt@example.nl")
+
+
+def web_address(settings: Settings) -> str:
+    """Where people open the web app."""
+    return settings.web.public_url or f"http://{settings.web.host}:{settings.web.port}"

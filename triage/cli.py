@@ -1,0 +1,188 @@
+"""The command line (`product.md` section 9): one function per command; heavy imports stay inside the command.
+
+Exit codes: 0 all went well, 1 something failed, 2 the call or the settings are wrong. With `--json` stdout carries
+JSON Lines only; everything meant for people goes to stderr.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from triage import __version__
+from triage.errors import ConfigError, TriageError
+
+app = typer.Typer(
+    name="run.py",
+    help="E-mail triage for the Juiste Loket.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+users = typer.Typer(help="Accounts and roles.", no_args_is_help=True)
+app.add_typer(users, name="user")
+
+Json = Annotated[bool, typer.Option("--json", help="JSON Lines on stdout, one compact object a line.")]
+
+
+@app.command()
+def serve() -> None:
+    """Poller, relay, deadline watch and web app, with the settings given."""
+    from triage.commands.running import serve as run
+
+    run()
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Process the sample mailbox to the end and exit.")] = False,
+    json: Json = False,
+) -> None:
+    """The embedded default: `serve` on an IMAP and an SMTP server of its own, with sample mails arriving.
+
+    Everything it stores is gone when it ends."""
+    if json and not once:
+        raise typer.BadParameter("--json goes with --once")
+    from triage.commands.demo import demo as run
+
+    raise typer.Exit(run(once=once, as_json=json))
+
+
+@app.command()
+def poll(json: Json = False) -> None:
+    """One cycle: fetch and triage what is new in the mailbox."""
+    from triage.commands.running import poll as run
+
+    raise typer.Exit(run(as_json=json))
+
+
+@app.command()
+def relay(json: Json = False) -> None:
+    """One cycle: send what is due."""
+    from triage.commands.running import relay as run
+
+    raise typer.Exit(run(as_json=json))
+
+
+@app.command()
+def inspect(
+    paths: Annotated[list[str], typer.Argument(help="Files, folders (*.eml, *.mbox, Maildir), or - for stdin.")],
+    json: Json = False,
+) -> None:
+    """Parse, screen and assess files, with no database and no network."""
+    from triage.commands.inspecting import inspect as run
+
+    raise typer.Exit(run(paths, as_json=json))
+
+
+@app.command()
+def deadline(
+    timestamps: Annotated[
+        list[str] | None, typer.Argument(help="ISO 8601 with offset; read from stdin, one a line, when none is given.")
+    ] = None,
+    urgent: Annotated[bool, typer.Option("--urgent", help="Also the take-up term.")] = False,
+    json: Json = False,
+) -> None:
+    """Both terms for an arrival, with the sum in words."""
+    from triage.commands.deadlines import deadline as run
+
+    raise typer.Exit(run(timestamps or [], urgent=urgent, as_json=json))
+
+
+@app.command()
+def check() -> None:
+    """Settings with secrets masked; tries IMAP, SMTP, database and model; says what is wrong and how to mend it."""
+    from triage.commands.checking import check as run
+
+    raise typer.Exit(run())
+
+
+@app.command()
+def migrate() -> None:
+    """Brings the database to this version's tables (PostgreSQL; SQLite does so by itself at start)."""
+    from triage.commands.running import migrate as run
+
+    run()
+
+
+@app.command()
+def train(
+    corpus: Annotated[
+        Path | None, typer.Option(help="Folder with train/ and test/ (default: the repository's).")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for model, manifest and card.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same model on one machine.")] = 20261122,
+) -> None:
+    """Fit the model on the corpus; writes model, manifest and model card."""
+    from triage.commands.judging import train as run
+
+    raise typer.Exit(run(corpus=corpus, out=out, seed=seed))
+
+
+@app.command()
+def evaluate(
+    file: Annotated[Path, typer.Argument(help="JSON Lines with subject, body, laws, urgency, kind.")],
+    json: Json = False,
+) -> None:
+    """Score any labelled file."""
+    from triage.commands.judging import evaluate as run
+
+    raise typer.Exit(run(file, as_json=json))
+
+
+@users.command("add")
+def user_add(
+    username: str,
+    role: Annotated[str, typer.Option(help="medewerker, trainee, toezichthouder or beheerder.")] = "medewerker",
+    name: Annotated[str, typer.Option(help="Name as it stands under replies.")] = "",
+    password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password from stdin.")] = False,
+) -> None:
+    """Make an account. Without --password-stdin the password is asked for twice."""
+    from triage.commands.accounts import add
+
+    add(username, role=role, name=name, password_stdin=password_stdin)
+
+
+@users.command("disable")
+def user_disable(username: str) -> None:
+    """End an account: it cannot log in, its sessions end."""
+    from triage.commands.accounts import disable
+
+    disable(username)
+
+
+@users.command("reset")
+def user_reset(
+    username: str,
+    password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password from stdin.")] = False,
+) -> None:
+    """Give an account a new password, take away its second factor, and let it log in again."""
+    from triage.commands.accounts import reset
+
+    reset(username, password_stdin=password_stdin)
+
+
+@app.command()
+def version() -> None:
+    """The version of this product."""
+    typer.echo(__version__)
+
+
+def main() -> None:
+    """Runs a command; what the product raises on purpose becomes one line on stderr."""
+    try:
+        app()
+    except ConfigError as exc:
+        sys.stderr.write(f"error: {exc}\n")
+        sys.exit(2)
+    except TriageError as exc:
+        sys.stderr.write(f"error: {exc}\n")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(1)

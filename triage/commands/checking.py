@@ -1,0 +1,128 @@
+"""`check`: tells a new operator what applies, what is wrong and how to mend it. Changes nothing but the data folder."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterable
+
+from triage.bootstrap import classifier_for, open_product_store, require_mail_settings
+from triage.errors import TriageError
+from triage.settings import Settings, load_settings
+
+Probe = Callable[[Settings], Iterable[str]]
+
+
+def check() -> int:
+    """Prints settings and the result of each try; exit 1 when one failed."""
+    settings = load_settings()
+    out = sys.stdout.write
+    out("Settings that apply (passwords and keys masked)\n")
+    for key, value in settings.shown():
+        out(f"  {key:<40} {value}\n")
+    out("\nTried\n")
+    failed = False
+    for name, probe in PROBES:
+        try:
+            facts = list(probe(settings))
+        except TriageError as exc:
+            out(f"  [wrong] {name}: {exc}\n")
+            failed = True
+        else:
+            out(f"  [ok]    {name}: {'; '.join(facts)}\n")
+    for remark in remarks(settings):
+        out(f"  [look]  {remark}\n")
+    out("\nSomething is wrong; see above.\n" if failed else "\nAll well.\n")
+    return 1 if failed else 0
+
+
+def _settings(settings: Settings) -> Iterable[str]:
+    require_mail_settings(settings)
+    yield "all that is needed is set"
+
+
+def _database(settings: Settings) -> Iterable[str]:
+    store, _ = open_product_store(settings)
+    try:
+        ledger = store.queries.ledger()
+    finally:
+        store.close()
+    kind = "SQLite" if settings.database_url.startswith("sqlite") else "PostgreSQL"
+    yield f"{kind}, tables of this version"
+    yield f"{ledger.received} mails received, {ledger.unaccounted} unaccounted"
+
+
+def _mailbox(settings: Settings) -> Iterable[str]:
+    from triage.adapters.imap import ImapMailbox
+
+    if not settings.mailbox.host:
+        raise TriageError("mailbox.host is not set (TRIAGE_MAILBOX__HOST)")
+    mailbox = ImapMailbox(settings.mailbox)
+    try:
+        yield from (f"{fact}: {value}" for fact, value in mailbox.probe())
+    finally:
+        mailbox.close()
+
+
+def _smtp(settings: Settings) -> Iterable[str]:
+    from triage.adapters.smtp import SmtpSender
+
+    if not settings.smtp.host:
+        raise TriageError("smtp.host is not set (TRIAGE_SMTP__HOST)")
+
+    async def probe() -> list[str]:
+        sender = SmtpSender(settings.smtp)
+        try:
+            return [f"{fact}: {value}" for fact, value in await sender.probe()]
+        finally:
+            await sender.close()
+
+    return asyncio.run(probe())
+
+
+def _model(settings: Settings) -> Iterable[str]:
+    classifier = classifier_for(settings)
+    if not classifier.languages:
+        raise TriageError(
+            "no usable model: every mail gets the short term; run `python3 run.py train` or check model.directory"
+        )
+    yield f"model {classifier.model_id}, languages {', '.join(sorted(classifier.languages))}"
+
+
+PROBES: tuple[tuple[str, Probe], ...] = (
+    ("settings", _settings),
+    ("database", _database),
+    ("mailbox (IMAP)", _mailbox),
+    ("sending (SMTP)", _smtp),
+    ("model", _model),
+)
+
+
+def remarks(settings: Settings) -> list[str]:
+    """What is not wrong but wants a person's decision."""
+    found = []
+    if not settings.calendar.confirmed:
+        found.append(
+            "calendar: confirm with the organisation whether Goede Vrijdag and 5 mei are working days and which days "
+            "the helpdesk is closed, then set calendar.confirmed = true"
+        )
+    if settings.acknowledgements.mode == "shadow":
+        found.append(
+            "acknowledgements.mode is shadow: everything is computed and shown, no acknowledgement leaves; "
+            "set it to live when the shadow run looks right"
+        )
+    if not settings.mailbox.addresses:
+        found.append(
+            "mailbox.addresses is empty: name all our own addresses, so that mail from ourselves is never answered"
+        )
+    if not settings.alerts.to:
+        found.append("alerts.to is empty: alerts are only on the screens")
+    if not settings.mailbox.authserv_id:
+        found.append("mailbox.authserv_id is empty: forged senders (failed DMARC) cannot be recognised")
+    for name, security, host in (
+        ("mailbox", settings.mailbox.security, settings.mailbox.host),
+        ("smtp", settings.smtp.security, settings.smtp.host),
+    ):
+        if security == "none" and host not in ("127.0.0.1", "::1", "localhost"):
+            found.append(f"{name}.security is none: passwords and mail travel in clear; use tls or starttls")
+    return found

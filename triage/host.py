@@ -1,0 +1,173 @@
+"""Runs the product: poll, relay and deadline watch on a schedule, and the web app, until a signal ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import uvicorn
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from triage.bootstrap import TEMPLATES, Product
+from triage.errors import ConfigError, TriageError
+from triage.logs import get_logger
+from triage.services.staff_acts import StaffActs
+from triage.web.app import create_app
+
+_WATCH_SECONDS = 60
+_STOP_SECONDS = 20
+
+
+class Host:
+    """Holds the running jobs. A job never overlaps itself, missed runs are run once, and an error ends only its run."""
+
+    def __init__(self, product: Product) -> None:
+        self.product = product
+        self._scheduler = AsyncIOScheduler(
+            timezone="Europe/Amsterdam",
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 60},
+        )
+        self._relay_wanted = asyncio.Event()
+
+    def listen(self) -> socket.socket:
+        """The web app's socket, bound before anything else starts; ConfigError when the port is taken."""
+        web = self.product.settings.web
+        family = socket.AF_INET6 if ":" in web.host else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((web.host, web.port))
+        except OSError as exc:
+            listener.close()
+            raise ConfigError(
+                f"web.host {web.host} port {web.port} cannot be used ({exc.strerror}): "
+                "set TRIAGE_WEB__PORT to a free port"
+            ) from None
+        return listener
+
+    async def run(self, listener: socket.socket, *, ready: Callable[[], None] = lambda: None) -> None:
+        """Until SIGINT or SIGTERM. Ends after the mail at hand, at the latest after some seconds."""
+        product = self.product
+        config = uvicorn.Config(
+            create_web_app(product, health=self.health),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=bool(product.settings.web.public_url),
+            timeout_graceful_shutdown=5,
+        )
+        server = uvicorn.Server(config)
+        settings = product.settings
+        self._every(settings.mailbox.poll_seconds, "poll", self._poll)
+        self._every(settings.smtp.relay_seconds, "relay", self._relay)
+        self._every(_WATCH_SECONDS, "watch", self._watch)
+        self._scheduler.start()
+        waker = asyncio.create_task(self._wake_relay())
+        ready()
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            product.intake.stopping = True
+            product.relay.stopping = True
+            waker.cancel()
+            self._scheduler.shutdown(wait=False)
+            await self._end_of_jobs()
+            await product.sender.close()
+
+    def _every(self, seconds: float, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        self._scheduler.add_job(
+            self._job, "interval", seconds=seconds, id=name, args=[name, work], next_run_time=self.product.clock()
+        )
+
+    async def _job(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """One run: its end is recorded for the health page; what it raises is one clear line, never the end."""
+        error = ""
+        try:
+            await work()
+        except TriageError as exc:
+            error = type(exc).__name__
+            get_logger().error(f"{name}_failed", error=error, hint=str(exc))
+        except Exception as exc:  # the loop edge: the next run goes on
+            error = type(exc).__name__
+            get_logger().error(f"{name}_failed", exc_info=exc)
+        try:
+            await asyncio.to_thread(self._note_run, name, error)
+        except TriageError as exc:
+            get_logger().error("health_not_recorded", job=name, hint=str(exc))
+
+    def _note_run(self, name: str, error: str) -> None:
+        with self.product.store.begin() as uow:
+            uow.job_ran(name, at=self.product.clock(), ok=not error, error=error)
+
+    async def _poll(self) -> None:
+        report = await asyncio.to_thread(self.product.intake.poll_once)
+        if report.handled or report.failed:
+            get_logger().info(
+                "poll_done", taken_in=report.handled, unaccounted=report.unaccounted, state=report.skipped or "ok"
+            )
+        if report.handled:
+            self._relay_wanted.set()
+
+    async def _relay(self) -> None:
+        report = await self.product.relay.relay_once()
+        if report.unavailable:
+            raise TriageError(report.unavailable)
+
+    async def _watch(self) -> None:
+        await asyncio.to_thread(self.product.watch.watch_once)
+
+    async def _wake_relay(self) -> None:
+        """An acknowledgement does not wait for the relay's next turn."""
+        while True:
+            await self._relay_wanted.wait()
+            self._relay_wanted.clear()
+            job = self._scheduler.get_job("relay")
+            if job is not None:
+                job.modify(next_run_time=self.product.clock())
+            await asyncio.sleep(0.2)
+
+    async def _end_of_jobs(self) -> None:
+        deadline = time.monotonic() + _STOP_SECONDS
+        executor: Any = self._scheduler._executors.get("default")
+        pending = set(getattr(executor, "_pending_futures", ()) or ())
+        while pending and time.monotonic() < deadline:
+            _, pending = await asyncio.wait(pending, timeout=1)
+
+    def health(self) -> dict[str, object]:
+        """Status and times only: what /gezond and Beheer show."""
+        now = self.product.clock()
+        silent_after = timedelta(minutes=self.product.settings.mailbox.alarm_minutes)
+        jobs: dict[str, object] = {}
+        healthy = True
+        for job in self.product.store.queries.health():
+            late = job.last_succeeded is None or now - job.last_succeeded > silent_after
+            healthy = healthy and not late
+            jobs[job.name] = {
+                "last_succeeded": job.last_succeeded.isoformat() if job.last_succeeded else None,
+                "last_error": job.last_error,
+                "last_error_at": job.last_error_at.isoformat() if job.last_error_at else None,
+            }
+        return {"healthy": healthy, "mode": self.product.settings.acknowledgements.mode, "jobs": jobs}
+
+
+def create_web_app(product: Product, *, health: Callable[[], dict[str, object]]) -> Any:
+    """The staff screens on this product's store."""
+    settings = product.settings
+    return create_app(
+        queries=product.store.queries,
+        accounts=product.store.accounts,
+        acts=StaffActs(product.casework, product.approval),
+        settings=settings.web,
+        organisation=settings.organisation,
+        clock=product.clock,
+        calendar_rules=settings.sla_rules,
+        session_secret=product.keyring.session_key,
+        undo_seconds=settings.approval.undo_seconds,
+        mode=settings.acknowledgements.mode,
+        health=health,
+        templates=TEMPLATES,
+    )
