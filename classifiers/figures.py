@@ -1,0 +1,344 @@
+"""The figures of a model card, all from scores on authors the model had not seen.
+
+Cuts chosen on some scores flatter themselves on the same scores, so every figure that depends on a cut uses the
+cut that the *other* authors' scores gave ("nested"); the shipped cuts come from all of them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
+
+from classifiers import pipeline
+from classifiers.features import FloatArray
+from classifiers.labelled import LabelledMail, judged
+from classifiers.rules import RuleNet
+from classifiers.thresholds import (
+    BoolArray,
+    Unseen,
+    calibrated,
+    danger_cut,
+    for_recall,
+    interval,
+    law_cut,
+    micro_f1,
+    probability,
+    topic_choice,
+    unseen_scores,
+    urgency_cuts,
+)
+from triage.core.assessment import HEADS, LAWS
+
+CURVE = (120, 240, 360, 480, 960, 1920)
+BINS = (0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0)
+VARIANTS: Mapping[str, Mapping[str, Any]] = {
+    "C = 1": {"C": 1.0},
+    "C = 10": {"C": 10.0},
+    "words only": {"char_weight": 0.0},
+    "characters only": {"word_weight": 0.0},
+    "min_df 1": {"word_min_df": 1, "char_min_df": 1},
+}
+
+
+def share(k: int, n: int) -> dict[str, Any]:
+    """A counted share with its 95% interval."""
+    lower, upper = interval(k, n)
+    return {"k": k, "n": n, "share": round(k / n, 4) if n else None, "lower": round(lower, 4), "upper": round(upper, 4)}
+
+
+class Judged:
+    """The judged rows with probabilities on unseen authors and, per row, the cuts of the other authors' scores."""
+
+    def __init__(self, rows: Sequence[LabelledMail], unseen: Unseen) -> None:
+        kept = [i for i, row in enumerate(rows) if row.is_judged]
+        self.rows = [rows[i] for i in kept]
+        self.scores = {head: unseen.heads[head][kept] for head in HEADS}
+        pairs = calibrated(unseen.heads, rows)
+        self.chance = {head: probability(self.scores[head], pairs[head]) for head in HEADS}
+        self.wanted = pipeline.targets(self.rows)
+        self.urgent = self.wanted["palliative"] | self.wanted["transfer"]
+        self.urgency = np.maximum(self.chance["palliative"], self.chance["transfer"])
+        self.authors = np.array([row.author for row in self.rows])
+        self._nested()
+
+    def _nested(self) -> None:
+        """`short`: band urgent or possible; `high`: band urgent; `laws`, `danger`: over the cut."""
+        count = len(self.rows)
+        self.short, self.high = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
+        self.danger = np.zeros(count, dtype=bool)
+        self.laws = {law: np.zeros(count, dtype=bool) for law in LAWS}
+        for author in sorted(set(self.authors)):
+            here = self.authors == author
+            others = ~here if (~here).any() else here
+            low, high = urgency_cuts(self.urgency[others], self.urgent[others])
+            self.short[here], self.high[here] = self.urgency[here] >= low, self.urgency[here] >= high
+            cut = danger_cut(self.chance["danger"][others], self.wanted["danger"][others])
+            self.danger[here] = self.chance["danger"][here] >= cut
+            for law in LAWS:
+                self.laws[law][here] = (
+                    self.chance[law][here] >= law_cut(self.chance[law][others], self.wanted[law][others]).cut
+                )
+
+    def alarms(self, recall: float) -> float:
+        """Share of normal mail at or above the cut that reaches this recall."""
+        normals = self.urgency[~self.urgent]
+        return float((normals >= for_recall(self.urgency[self.urgent], recall)).mean()) if len(normals) else 0.0
+
+
+def urgency_figures(data: Judged, short: BoolArray, high: BoolArray) -> dict[str, Any]:
+    """Recall and false alarms of the short term and of the band urgent, and recall per slice."""
+    urgent = data.urgent
+
+    def recall(mask: BoolArray) -> dict[str, Any]:
+        return share(int((short & mask).sum()), int(mask.sum()))
+
+    level = np.array([row.explicitness for row in data.rows])
+    hard = np.array([row.hard for row in data.rows])
+    return {
+        "short_term_recall": recall(urgent),
+        "short_term_alarms": share(int((short & ~urgent).sum()), int((~urgent).sum())),
+        "short_term_alarms_by_kind": {
+            name: share(int((short & ~urgent & (hard == is_hard)).sum()), int((~urgent & (hard == is_hard)).sum()))
+            for name, is_hard in (("look-alike", True), ("ordinary", False))
+        },
+        "urgent_band_recall": share(int((high & urgent).sum()), int(urgent.sum())),
+        "urgent_band_alarms": share(int((high & ~urgent).sum()), int((~urgent).sum())),
+        "by_head": {head: recall(data.wanted[head]) for head in ("palliative", "transfer")},
+        "by_explicitness": {name: recall(urgent & (level == name)) for name in ("a", "b", "c")},
+    }
+
+
+def law_figures(data: Judged) -> dict[str, Any]:
+    """Precision, recall and F1 per law at nested cuts; which way the shipped cut was chosen and what F1 cuts give."""
+    per_law = {}
+    best = {}
+    for law in LAWS:
+        wanted, chosen = data.wanted[law], data.laws[law]
+        hits = int((wanted & chosen).sum())
+        precision = hits / max(int(chosen.sum()), 1)
+        recall = hits / max(int(wanted.sum()), 1)
+        per_law[law] = {
+            "n": int(wanted.sum()),
+            "precision": round(precision, 4),
+            "recall": round(recall, 4),
+            "f1": round(2 * precision * recall / max(precision + recall, 1e-12), 4),
+            "average_precision": round(float(average_precision_score(wanted, data.chance[law])), 4)
+            if wanted.any()
+            else None,
+            "cut_rule": law_cut(data.chance[law], wanted).rule,
+        }
+        best[law] = data.chance[law] >= _best_f1(data.chance[law], wanted)
+    exact = np.all([data.wanted[law] == data.laws[law] for law in LAWS], axis=0)
+    none = ~np.any([data.wanted[law] for law in LAWS], axis=0)
+    any_law = np.any([data.laws[law] for law in LAWS], axis=0)
+    return {
+        "per_law": per_law,
+        "micro_f1": round(micro_f1(data.wanted, data.laws), 4),
+        "micro_f1_at_best_f1_cuts": round(micro_f1(data.wanted, best), 4),
+        "exact": share(int(exact.sum()), len(exact)),
+        "false_law_on_none": share(int((none & any_law).sum()), int(none.sum())),
+        "confusion": {
+            wrong: {
+                law: int((data.laws[wrong] & ~data.wanted[wrong] & data.wanted[law]).sum())
+                for law in LAWS
+                if law != wrong
+            }
+            for wrong in LAWS
+        },
+    }
+
+
+def _best_f1(scores: FloatArray, wanted: BoolArray) -> float:
+    order = np.argsort(-scores, kind="stable")
+    hits = np.cumsum(wanted[order])
+    f1 = 2 * hits / (np.arange(1, len(order) + 1) + max(int(wanted.sum()), 1))
+    return float(scores[order][int(np.argmax(f1))])
+
+
+def author_figures(data: Judged) -> dict[str, Any]:
+    """What each author's mails score with a model and cuts made from the others."""
+    found = {}
+    for author in sorted(set(data.authors)):
+        here = data.authors == author
+        urgent, normal = here & data.urgent, here & ~data.urgent
+        found[str(author)] = {
+            "n": int(here.sum()),
+            "recall": share(int((data.short & urgent).sum()), int(urgent.sum())),
+            "alarms": share(int((data.short & normal).sum()), int(normal.sum())),
+            "auc": _auc(data.urgent[here], data.urgency[here]),
+            "law_micro_f1": round(
+                micro_f1({law: data.wanted[law][here] for law in LAWS}, {law: data.laws[law][here] for law in LAWS}), 4
+            ),
+        }
+    return found
+
+
+def _auc(wanted: BoolArray, scores: FloatArray) -> float | None:
+    return round(float(roc_auc_score(wanted, scores)), 4) if 0 < wanted.sum() < len(wanted) else None
+
+
+def calibration_figures(data: Judged) -> dict[str, Any]:
+    """Brier score per head and a reliability table. Both of Platt's numbers were fitted on these scores."""
+    return {
+        "brier": {head: round(float(brier_score_loss(data.wanted[head], data.chance[head])), 4) for head in HEADS},
+        "urgency": _reliability(data.urgency, data.urgent),
+        "laws": _reliability(
+            np.concatenate([data.chance[law] for law in LAWS]), np.concatenate([data.wanted[law] for law in LAWS])
+        ),
+    }
+
+
+def _reliability(chance: FloatArray, wanted: BoolArray) -> list[dict[str, Any]]:
+    table = []
+    for low, high in itertools.pairwise(BINS):
+        inside = (chance >= low) & ((chance < high) | (high == BINS[-1]))
+        count = int(inside.sum())
+        table.append(
+            {
+                "from": low,
+                "to": high,
+                "n": count,
+                "predicted": round(float(chance[inside].mean()), 3) if count else None,
+                "observed": round(float(wanted[inside].mean()), 3) if count else None,
+            }
+        )
+    return table
+
+
+def rules_figures(data: Judged, rules: RuleNet) -> dict[str, Any]:
+    """Rules alone, model alone and both, on the same mails."""
+    hits = [rules.hits(judged(row)) for row in data.rows]
+    soft = np.array([any(hit.head != "danger" for hit in found) for found in hits])
+    firm = np.array([any(hit.head != "danger" and not hit.softened_by for hit in found) for found in hits])
+    danger = np.array([any(hit.head == "danger" and not hit.softened_by for hit in found) for found in hits])
+    return {
+        "rules": urgency_figures(data, soft, firm) | {"danger": danger_figures(data, danger)},
+        "model": urgency_figures(data, data.short, data.high) | {"danger": danger_figures(data, data.danger)},
+        "both": urgency_figures(data, data.short | soft, data.high | firm)
+        | {"danger": danger_figures(data, data.danger | danger)},
+    }
+
+
+def danger_figures(data: Judged, fired: BoolArray) -> dict[str, Any]:
+    wanted = data.wanted["danger"]
+    return {
+        "recall": share(int((fired & wanted).sum()), int(wanted.sum())),
+        "alarms": share(int((fired & ~wanted).sum()), int((~wanted).sum())),
+    }
+
+
+def topic_figures(rows: Sequence[LabelledMail], unseen: Unseen, floor: float) -> dict[str, Any]:
+    codes, scores = unseen.topics
+    kept = [i for i, row in enumerate(rows) if row.is_judged and row.topics]
+    scores = scores[kept]
+    wanted = np.array([[code in rows[i].topics for code in codes] for i in kept], dtype=bool).reshape(scores.shape)
+    best = scores.argmax(axis=1) if scores.shape[1] else np.zeros(0, dtype=int)
+    chosen = topic_choice(scores, floor)
+    hits = int((chosen & wanted).sum())
+    return {
+        "codes": list(codes),
+        "main_topic_right": share(
+            sum(codes[j] == rows[i].topics[0] for i, j in zip(kept, best, strict=True)), len(kept)
+        ),
+        "named_first_is_one_of": share(
+            sum(codes[j] in rows[i].topics for i, j in zip(kept, best, strict=True)), len(kept)
+        ),
+        "micro_f1": round(2 * hits / max(int(chosen.sum() + wanted.sum()), 1), 4),
+    }
+
+
+def sender_figures(rows: Sequence[LabelledMail], unseen: Unseen) -> dict[str, Any]:
+    kept = [i for i, row in enumerate(rows) if row.is_judged]
+    per_type = {}
+    for name, count in sorted(Counter(rows[i].sender_type for i in kept).items()):
+        right = sum(rows[i].sender_type == name == unseen.sender[i] for i in kept)
+        per_type[name] = {"n": count, "recall": round(right / count, 3)}
+    return {
+        "accuracy": share(sum(rows[i].sender_type == unseen.sender[i] for i in kept), len(kept)),
+        "per_type": per_type,
+    }
+
+
+def summary(rows: Sequence[LabelledMail], unseen: Unseen) -> dict[str, Any]:
+    """The few figures by which settings and corpus sizes are compared."""
+    data = Judged(rows, unseen)
+    return {
+        "urgent_auc": _auc(data.urgent, data.urgency),
+        "alarms_at_95": round(data.alarms(0.95), 4),
+        "alarms_at_98": round(data.alarms(0.98), 4),
+        "alarms_at_99": round(data.alarms(0.99), 4),
+        "law_micro_f1": round(micro_f1(data.wanted, data.laws), 4),
+        "danger_ap": round(float(average_precision_score(data.wanted["danger"], data.chance["danger"])), 4)
+        if data.wanted["danger"].any()
+        else None,
+    }
+
+
+def trade_off(data: Judged) -> list[dict[str, float]]:
+    """Alarms needed for each recall: the curve people choose a cut on."""
+    return [
+        {"recall": recall, "alarms": round(data.alarms(recall), 4)}
+        for recall in (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.92, 0.94, 0.95, 0.96, 0.97, 0.98, 0.99, 1.0)
+    ]
+
+
+def learning_curve(
+    docs: Sequence[str],
+    rows: Sequence[LabelledMail],
+    settings: pipeline.Settings,
+    *,
+    seed: int,
+    progress: Callable[[str], None],
+) -> list[dict[str, Any]]:
+    """The same figures with fewer training mails per fold; the last size that fits is cut to what there is."""
+    largest = min(sum(row.author != author for row in rows) for author in {row.author for row in rows})
+    points = []
+    for size in [size for size in CURVE if size < largest] + [largest]:
+        unseen = unseen_scores(docs, rows, settings, seed=seed, extras=False, size=size)
+        points.append({"mails": size} | summary(rows, unseen))
+        progress(f"learning curve: {size} mails a fold done")
+    return points
+
+
+def bake_off(
+    docs: Sequence[str],
+    rows: Sequence[LabelledMail],
+    settings: pipeline.Settings,
+    *,
+    seed: int,
+    unseen: Unseen,
+    progress: Callable[[str], None],
+) -> dict[str, Any]:
+    """The neighbours of the chosen settings, on the same folds. `unseen`: the scores of the settings themselves."""
+    found = {"as shipped": summary(rows, unseen)}
+    for name, change in VARIANTS.items():
+        changed = replace(settings, **change)
+        found[name] = summary(rows, unseen_scores(docs, rows, changed, seed=seed, extras=False))
+        progress(f"bake-off: {name} done")
+    return found
+
+
+def counts(rows: Sequence[LabelledMail]) -> dict[str, Any]:
+    """What the corpus holds."""
+    return {
+        "rows": len(rows),
+        "judged": sum(row.is_judged for row in rows),
+        "authors": dict(sorted(Counter(row.author for row in rows).items())),
+        "languages": dict(sorted(Counter(row.language for row in rows).items())),
+        "urgency": dict(sorted(Counter(str(row.urgency) for row in rows).items())),
+        "laws": dict(sorted(Counter(law for row in rows for law in row.laws).items())),
+        "no_law": sum(not row.laws for row in rows),
+        "several_laws": sum(len(row.laws) > 1 for row in rows),
+        "danger": sum(row.danger for row in rows),
+        "hard": sum(row.hard for row in rows),
+        "explicitness_of_urgent": dict(sorted(Counter(row.explicitness for row in rows if row.urgent).items())),
+        "kinds": dict(sorted(Counter(row.kind for row in rows).items())),
+        "sender_types": dict(sorted(Counter(row.sender_type for row in rows).items())),
+        "topics": dict(sorted(Counter(code for row in rows for code in row.topics).items())),
+    }

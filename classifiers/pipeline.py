@@ -1,0 +1,207 @@
+"""The scikit-learn side: vectorizers and heads, their fit, and the file that holds them.
+
+Seven independent binary heads instead of one multi-class model: none over its cut means none of the four laws.
+All heads share one set of features, which is fitted once.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import skops.io
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import FeatureUnion
+
+from classifiers.features import CHAR_NGRAMS
+from classifiers.labelled import LabelledMail
+from triage.core.assessment import HEADS, LAWS
+
+MIN_TOPIC_ROWS = 5  # with fewer examples a topic or sender type is never proposed
+TOPIC_TERMS = 5_000  # strongest features kept per topic: thirty-nine full heads would not fit in 5 MB
+TRUSTED: tuple[str, ...] = ()
+"""Types outside skops' own safe list that a model file may hold: none."""
+_SCHEMA = "schema.json"  # skops' description of the objects in the archive
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The choices of the bake-off; see the model card for what the others scored."""
+
+    C: float = 5.0
+    word_weight: float = 1.0
+    char_weight: float = 1.0
+    word_min_df: int = 2
+    char_min_df: int = 2
+    word_features: int = 30_000
+    char_features: int = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Fitted features and heads. `topics` are one-vs-rest, `sender` is multinomial."""
+
+    features: Any  # FeatureUnion of "word" and "char"
+    heads: Mapping[str, Any]
+    sender: Any
+    topics: Mapping[str, Any]
+
+    @property
+    def word(self) -> Any:
+        return dict(self.features.transformer_list)["word"]
+
+    @property
+    def char(self) -> Any:
+        return dict(self.features.transformer_list)["char"]
+
+
+def make_features(settings: Settings) -> Any:
+    """Unfitted features over normalised text (`features.normalise`): tokens between single spaces."""
+    word = TfidfVectorizer(
+        lowercase=False,
+        token_pattern=r"\S+",  # noqa: S106 - a pattern, no password
+        ngram_range=(1, 2),
+        sublinear_tf=True,
+        min_df=settings.word_min_df,
+        max_features=settings.word_features,
+    )
+    char = TfidfVectorizer(
+        lowercase=False,
+        analyzer="char_wb",
+        ngram_range=CHAR_NGRAMS,
+        sublinear_tf=True,
+        min_df=settings.char_min_df,
+        max_features=settings.char_features,
+    )
+    weights = {"word": settings.word_weight, "char": settings.char_weight}
+    return FeatureUnion([("word", word), ("char", char)], n_jobs=1, transformer_weights=weights)
+
+
+def targets(rows: Sequence[LabelledMail]) -> dict[str, npt.NDArray[np.bool_]]:
+    """Head → yes or no per row, after the label guide."""
+    wanted = {law: np.array([law in row.laws for row in rows]) for law in LAWS}
+    for head in ("palliative", "transfer"):
+        wanted[head] = np.array([row.urgency == head for row in rows])
+    wanted["danger"] = np.array([row.danger for row in rows])
+    return {head: wanted[head] for head in HEADS}
+
+
+def head(C: float, seed: int) -> Any:
+    """One unfitted binary head."""
+    return LogisticRegression(C=C, class_weight="balanced", solver="liblinear", random_state=seed, max_iter=200)
+
+
+def known_topics(rows: Sequence[LabelledMail], least: int = MIN_TOPIC_ROWS) -> list[str]:
+    counts = Counter(code for row in rows for code in row.topics)
+    return sorted(code for code, count in counts.items() if count >= least)
+
+
+def fit(
+    docs: Sequence[str], rows: Sequence[LabelledMail], settings: Settings, *, seed: int, extras: bool = True
+) -> Model:
+    """Fits features and heads on normalised texts. `extras` False leaves sender and topics out."""
+    features = make_features(settings)
+    matrix = features.fit_transform(docs)
+    heads = {}
+    for name, wanted in targets(rows).items():
+        if 0 < wanted.sum() < len(wanted):
+            heads[name] = _rounded(head(settings.C, seed).fit(matrix, wanted))
+    sender, topics = None, {}
+    if extras:
+        counts = Counter(row.sender_type for row in rows)
+        keep = np.array([counts[row.sender_type] >= MIN_TOPIC_ROWS for row in rows])
+        kept = [row.sender_type for row, wanted in zip(rows, keep, strict=True) if wanted]
+        if len(set(kept)) > 2:
+            multinomial = LogisticRegression(C=1.0, class_weight="balanced", random_state=seed, max_iter=300)
+            sender = _rounded(multinomial.fit(matrix[np.flatnonzero(keep)], kept))
+        for code in known_topics(rows):
+            wanted = np.array([code in row.topics for row in rows])
+            topics[code] = _rounded(head(settings.C, seed).fit(matrix, wanted), keep=TOPIC_TERMS)
+    return Model(features, heads, sender, topics)
+
+
+def _rounded(fitted: Any, keep: int | None = None) -> Any:
+    """The same head with half-precision weights in float32: the zeros compress to half the file size.
+    The scores move by less than a thousandth; `keep` also drops all but the strongest weights."""
+    coefficients = fitted.coef_
+    if keep is not None and coefficients.shape[1] > keep:
+        least = np.sort(np.abs(coefficients), axis=1)[:, -keep][:, None]
+        coefficients = np.where(np.abs(coefficients) >= least, coefficients, 0.0)
+    fitted.coef_ = coefficients.astype(np.float16).astype(np.float32)
+    return fitted
+
+
+# ---------------------------------------------------------------- the file
+
+
+def dump(model: Model) -> bytes:
+    """The model as a skops file. The vocabularies go in as arrays of terms: as dictionaries they would be most
+    of the file (4 MB for 25,000 terms) and take two seconds to load."""
+    terms = {}
+    for name, vectorizer in (("word", model.word), ("char", model.char)):
+        vectorizer.__dict__.pop("_stop_words_id", None)  # a memory address of scikit-learn's, different in every run
+        terms[name] = np.array(sorted(vectorizer.vocabulary_, key=vectorizer.vocabulary_.__getitem__))
+    vocabularies = (model.word.vocabulary_, model.char.vocabulary_)
+    try:
+        model.word.vocabulary_, model.char.vocabulary_ = {}, {}
+        content = {
+            "features": model.features,
+            "terms": terms,
+            "heads": dict(model.heads),
+            "sender": model.sender,
+            "topics": dict(model.topics),
+        }
+        plain = skops.io.dumps(content, compression=zipfile.ZIP_DEFLATED, compresslevel=9)
+    finally:
+        model.word.vocabulary_, model.char.vocabulary_ = vocabularies
+    return _same_bytes(plain)
+
+
+def _same_bytes(archive: bytes) -> bytes:
+    """The archive without clock times and memory addresses, so that one training gives one file.
+    skops names objects and array files after their address; here they are numbered as they occur."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive)) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as target:
+        schema = json.loads(source.read(_SCHEMA))
+        numbers: dict[str, int] = {}
+        files: dict[str, str] = {}
+        _number(schema, numbers, files)
+        contents = {_SCHEMA: json.dumps(schema, sort_keys=True).encode()}
+        contents |= {files[name]: source.read(name) for name in source.namelist() if name != _SCHEMA}
+        for name, content in sorted(contents.items()):
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            target.writestr(entry, content, compresslevel=9)
+    return out.getvalue()
+
+
+def _number(node: Any, numbers: dict[str, int], files: dict[str, str]) -> None:
+    """Replaces addresses in place, in the order of the document."""
+    if isinstance(node, list):
+        for item in node:
+            _number(item, numbers, files)
+    elif isinstance(node, dict):
+        if "__id__" in node:
+            node["__id__"] = numbers.setdefault(str(node["__id__"]), len(numbers) + 1)
+        if isinstance(node.get("file"), str):
+            name, _, suffix = node["file"].partition(".")
+            node["file"] = files.setdefault(node["file"], f"{numbers.setdefault(name, len(numbers) + 1)}.{suffix}")
+        for value in node.values():
+            _number(value, numbers, files)
+
+
+def load(content: bytes) -> Model:
+    """The model in these bytes. Only for bytes whose SHA-256 stands in a manifest of ours."""
+    data = skops.io.loads(content, trusted=list(TRUSTED))
+    model = Model(data["features"], data["heads"], data["sender"], data["topics"])
+    for name, vectorizer in (("word", model.word), ("char", model.char)):
+        vectorizer.vocabulary_ = {term: i for i, term in enumerate(data["terms"][name].tolist())}
+    return model

@@ -1,0 +1,132 @@
+"""Training as a whole, on a part of the corpus, and the model that is in the repository."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sklearn
+
+from classifiers.labelled import TRAIN, judged, load_corpus
+from classifiers.manifest import CARD_FILE, MANIFEST_FILE, MODEL_FILE, Manifest
+from classifiers.registry import CURRENT, RULES, load_classifier, rebuilt
+from classifiers.train import train
+from triage.core.assessment import HEADS, LAWS
+from triage.errors import ConfigError
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def small_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty mails of each of three authors."""
+    folder = tmp_path_factory.mktemp("corpus")
+    for name in ("a1", "a2", "a3"):
+        lines = (TRAIN / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()[::3]
+        (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+@pytest.mark.slow
+def test_the_same_corpus_and_seed_give_the_same_bytes(small_corpus: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    one = train(small_corpus, tmp_path / "one", seed=7, progress=said.append)
+    two = train(small_corpus, tmp_path / "two", seed=7)
+    assert json.dumps(one.scores, sort_keys=True) == json.dumps(two.scores, sort_keys=True)
+    assert (tmp_path / "one" / MODEL_FILE).read_bytes() == (tmp_path / "two" / MODEL_FILE).read_bytes()
+    assert one.model_id == two.model_id
+    assert len(said) >= 5
+
+    assert one.corpus["rows"] == 120 and set(one.corpus["authors"]) == {"a1", "a2", "a3"}
+    assert set(one.calibration) == set(HEADS) and set(one.law_thresholds) == set(LAWS)
+    low, high = one.urgency_thresholds["palliative"]
+    assert 0.0 < low <= high < 1.0
+    assert one.urgency_thresholds["transfer"] == (low, high)
+    assert one.scores["urgency"]["short_term_alarms"]["n"] > 0
+    written = Manifest.read(tmp_path / "one" / MANIFEST_FILE)
+    assert written.model_id == one.model_id
+    assert written.model_sha256 == hashlib.sha256((tmp_path / "one" / MODEL_FILE).read_bytes()).hexdigest()
+    assert (tmp_path / "one" / CARD_FILE).exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]  # no work folder left
+
+    classifier = load_classifier(tmp_path / "one", rules_path=RULES)
+    assert classifier.languages == frozenset({"nl"})
+    texts = [judged(row) for row in load_corpus(small_corpus)[:5]]
+    assert all(set(verdict.probabilities) == set(HEADS) for verdict in classifier.verdicts(texts))
+
+
+@pytest.mark.slow
+def test_training_again_replaces_the_model_as_a_whole(small_corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "model"
+    out.mkdir()
+    (out / "leftover").write_text("old", encoding="utf-8")
+    train(small_corpus, out, seed=1, figures=False)
+    assert not (out / "leftover").exists()
+    assert Manifest.read(out / MANIFEST_FILE).seed == 1
+    assert "## Learning curve" not in (out / CARD_FILE).read_text(encoding="utf-8")
+
+
+def test_one_author_is_not_enough(tmp_path: Path) -> None:
+    (tmp_path / "a1.jsonl").write_text(
+        "\n".join((TRAIN / "a1.jsonl").read_text(encoding="utf-8").splitlines()[:5]), encoding="utf-8"
+    )
+    with pytest.raises(ConfigError, match="two authors"):
+        train(tmp_path, tmp_path / "out", seed=1)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_another_minor_version_is_rebuilt_from_the_corpus(
+    small_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("classifiers.labelled.TRAIN", small_corpus)
+    manifest = train(small_corpus, tmp_path / "model", seed=3, figures=False)
+    old = replace(manifest, versions={**manifest.versions, "scikit-learn": "1.8.0"})
+    target = rebuilt(old, cache=tmp_path / "cache", progress=lambda _: None)
+    again = Manifest.read(target / MANIFEST_FILE)
+    assert again.versions["scikit-learn"] == sklearn.__version__
+    assert again.model_sha256 == manifest.model_sha256  # same corpus, same seed, same machine
+    assert rebuilt(old, cache=tmp_path / "cache", progress=lambda _: pytest.fail("built twice")) == target
+
+
+# ---------------------------------------------------------------- the model in the repository
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Manifest:
+    return Manifest.read(CURRENT / MANIFEST_FILE)
+
+
+def test_the_shipped_model_is_small_and_of_this_corpus(shipped: Manifest) -> None:
+    size = sum((CURRENT / name).stat().st_size for name in (MODEL_FILE, MANIFEST_FILE))
+    assert size <= 5 * MIB
+    from classifiers.labelled import corpus_hash
+
+    assert shipped.corpus["sha256"] == corpus_hash(load_corpus(TRAIN)), "the corpus changed: run train"
+
+
+def test_the_shipped_model_loads_fast_and_judges_fast() -> None:
+    """CPU time, with room for a slow machine: the bars themselves are measured by the benchmark."""
+    start = time.process_time()
+    classifier = load_classifier(CURRENT, rules_path=RULES)
+    assert time.process_time() - start < 2.0
+    assert classifier.manifest is not None
+    texts = [judged(row) for row in load_corpus(TRAIN)[:200]]
+    classifier.verdicts(texts)
+    start = time.process_time()
+    for i in range(0, 200, 50):
+        classifier.verdicts(texts[i : i + 50])
+    assert (time.process_time() - start) / 200 < 0.006
+
+
+def test_the_shipped_cuts_hold_their_promises_on_unseen_authors(shipped: Manifest) -> None:
+    urgency = shipped.scores["urgency"]
+    assert urgency["short_term_recall"]["share"] >= 0.95
+    assert urgency["short_term_alarms"]["share"] <= 0.40
+    assert urgency["urgent_band_alarms"]["share"] <= 0.06
+    assert shipped.scores["laws"]["micro_f1"] >= 0.72
+    assert shipped.scores["danger"]["alarms"]["share"] <= 0.13
