@@ -112,10 +112,10 @@ def migrate() -> None:
 @app.command()
 def train(
     corpus: Annotated[
-        Path | None, typer.Option(help="Folder with train/ and test/ (default: the repository's).")
+        Path | None, typer.Option(help="Folder with labelled *.jsonl (default: the repository's).")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for model, manifest and card.")] = None,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same model on one machine.")] = 20261122,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same model on one machine.")] = 2026,
 ) -> None:
     """Fit the model on the corpus; writes model, manifest and model card."""
     from triage.commands.judging import train as run

@@ -15,6 +15,8 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from triage.bootstrap import TEMPLATES, Product
 from triage.errors import ConfigError, TriageError
 from triage.logs import get_logger
+from triage.ports import User
+from triage.services.casework import BREAKER_FACT, find
 from triage.services.staff_acts import StaffActs
 from triage.web.app import create_app
 
@@ -151,12 +153,23 @@ class Host:
                 "last_error": job.last_error,
                 "last_error_at": job.last_error_at.isoformat() if job.last_error_at else None,
             }
-        return {"healthy": healthy, "mode": self.product.settings.acknowledgements.mode, "jobs": jobs}
+        with self.product.store.begin() as uow:
+            breaker = bool(uow.fact(BREAKER_FACT))
+        mode = self.product.settings.acknowledgements.mode
+        return {"healthy": healthy, "mode": mode, "breaker_tripped": breaker, "jobs": jobs}
 
 
 def create_web_app(product: Product, *, health: Callable[[], dict[str, object]]) -> Any:
     """The staff screens on this product's store."""
     settings = product.settings
+
+    def on_access(user: User, reference: str, action: str) -> None:
+        """Who saw which case; what people change is recorded by the act itself."""
+        if not action.startswith("viewed"):
+            return
+        with product.store.begin() as uow:
+            uow.audit(action, at=product.clock(), actor=user.id, case_id=find(uow, reference))
+
     return create_app(
         queries=product.store.queries,
         accounts=product.store.accounts,
@@ -170,4 +183,5 @@ def create_web_app(product: Product, *, health: Callable[[], dict[str, object]])
         mode=settings.acknowledgements.mode,
         health=health,
         templates=TEMPLATES,
+        on_access=on_access,
     )

@@ -355,6 +355,7 @@ class UnitOfWork(Protocol):
         """Removes the mail of this item, for all its recipients, while every one is `due` and was never claimed;
         False when it is too late, and then nothing is removed."""
 
+    def outbox_state(self, outbox_id: str) -> str | None: ...
     def copies_due(self, folder: str, uidvalidity: int, *, limit: int) -> Sequence[SentCopy]:
         """Replies that left and have no copy in the Sent folder yet, oldest first."""
 

@@ -65,6 +65,8 @@ def test_what_cannot_be_judged_gets_the_short_term() -> None:
     no_model = replace(CALM, probabilities={}, law_thresholds={}, urgency_thresholds={})
     assert assessed(no_model).band is Band.POSSIBLE
     assert assessed(language="tr").band is Band.POSSIBLE
+    assert assessed(with_p(palliative=0.9), language="tr").band is Band.POSSIBLE  # the model does not know Turkish
+    assert assessed(replace(CALM, evidence=(rule("palliative"),)), language="tr").band is Band.URGENT
     assert assessed(mail=ParsedMail(subject="")).band is Band.POSSIBLE
     assert assessed(kind=MessageKind.UNREADABLE).band is Band.POSSIBLE
 

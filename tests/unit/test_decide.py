@@ -36,9 +36,7 @@ QUESTION = Screening(MessageKind.QUESTION)
 NO_THREAD, NO_BUDGET = Thread(), Budget()
 
 
-def decided(
-    screening=QUESTION, assessment=NORMAL, thread=NO_THREAD, budget=NO_BUDGET, policy=LIVE, arrived=ARRIVED
-):
+def decided(screening=QUESTION, assessment=NORMAL, thread=NO_THREAD, budget=NO_BUDGET, policy=LIVE, arrived=ARRIVED):
     return decide(screening, assessment, thread, budget, arrived=arrived, now=arrived, policy=policy)
 
 

@@ -154,6 +154,10 @@ class OutboxPart(CasePart):
         self._db.execute(delete(outbox).where(outbox.c.id.in_([item.id for item in items])))
         return True
 
+    def outbox_state(self, outbox_id: str) -> str | None:
+        state: str | None = self._db.execute(select(outbox.c.state).where(outbox.c.id == outbox_id)).scalar()
+        return state
+
     # ---------------------------------------------------------------- sending
 
     def claim_outbox(self, *, owner: str, now: datetime, lease: timedelta, limit: int) -> Sequence[OutboxItem]:

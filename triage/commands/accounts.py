@@ -8,13 +8,13 @@ import sys
 
 from triage.bootstrap import open_product_store, utc_now
 from triage.commands.output import say
+from triage.core.rights import Role
 from triage.errors import ConfigError, NotFound
 from triage.ports import Accounts, Credentials
 from triage.settings import load_settings
-from triage.web.auth import password_hash
+from triage.web.auth import SHORTEST_PASSWORD, password_hash
 
-ROLES = ("medewerker", "trainee", "toezichthouder", "beheerder")
-_SHORTEST_PASSWORD = 12
+ROLES = tuple(Role)
 
 
 def _new_password(password_stdin: bool) -> str:
@@ -24,8 +24,8 @@ def _new_password(password_stdin: bool) -> str:
         password = getpass.getpass("Password: ")
         if getpass.getpass("Again: ") != password:
             raise ConfigError("the two passwords differ; nothing was changed")
-    if len(password) < _SHORTEST_PASSWORD:
-        raise ConfigError(f"the password is too short: take at least {_SHORTEST_PASSWORD} characters")
+    if len(password) < SHORTEST_PASSWORD:
+        raise ConfigError(f"the password is too short: take at least {SHORTEST_PASSWORD} characters")
     return password
 
 

@@ -9,7 +9,7 @@ from triage.bootstrap import classifier_for, utc_now
 from triage.commands.output import json_line, say
 from triage.settings import ROOT, load_settings
 
-CORPUS = ROOT / "classifiers" / "corpus"
+CORPUS = ROOT / "classifiers" / "corpus" / "train"
 MODEL = ROOT / "classifiers" / "models" / "current"
 
 

@@ -119,10 +119,11 @@ def _likelier(probabilities: Mapping[str, float]) -> Urgency:
 def _band(verdict: Verdict, text: str, language: str, model_languages: frozenset[str]) -> tuple[Urgency, Band, str]:
     rules = [item for item in verdict.evidence if item.source == "rule" and item.head in ("palliative", "transfer")]
     firm = [item.head for item in rules if not item.softened_by]
+    knows_language = language == "und" or language in model_languages
     fired = {
         head
         for head, (_, high) in verdict.urgency_thresholds.items()
-        if head != "danger" and verdict.probabilities.get(head, 0.0) >= high
+        if knows_language and head != "danger" and verdict.probabilities.get(head, 0.0) >= high
     }
     if fired or firm:
         heads = fired | set(firm)
@@ -137,7 +138,7 @@ def _band(verdict: Verdict, text: str, language: str, model_languages: frozenset
         return likelier, Band.POSSIBLE, "empty_text"
     if not verdict.urgency_thresholds:
         return likelier, Band.POSSIBLE, "no_model"
-    if language != "und" and language not in model_languages:
+    if not knows_language:
         return likelier, Band.POSSIBLE, "language"
     low = [
         head

@@ -11,14 +11,13 @@ from datetime import datetime, timedelta
 
 from triage.core.case import CaseState
 from triage.core.gate import Finding, findings
+from triage.core.rights import Right, role_may
 from triage.core.sla import SlaRules
 from triage.errors import ConflictError, NotAllowed
 from triage.ports import Clock, DraftContent, DraftRevision, Queries, Store, User
 from triage.row_ids import new_row_id
 from triage.services.casework import find, taken_up
 from triage.services.letters import Letters
-
-MAY_RELEASE = frozenset({"medewerker", "toezichthouder", "beheerder"})
 
 
 class GateFindings(ValueError):
@@ -47,17 +46,20 @@ class Approval:
         self._organisation_name = organisation_name
 
     def save_draft(self, reference: str, *, user: User, base_revision: int, content: DraftContent) -> DraftRevision:
-        """The next revision. Raises ConflictError when somebody saved a newer one than `base_revision`."""
+        """The next revision; takes back an approved one that still waits, and follows one that left.
+
+        Raises ConflictError when somebody saved a newer one than `base_revision`, or the approved one is on its way."""
         now = self._clock()
         with self._store.begin() as uow:
             case = uow.case(find(uow, reference), for_update=True)
             latest = uow.latest_draft(case.id)
             if latest is not None and latest.revision != base_revision:
                 raise ConflictError("somebody else saved a newer text")
-            if latest is not None and latest.outbox_id and not uow.cancel_outbox(latest.outbox_id):
-                raise ConflictError("this reply is already on its way")
-            if latest is not None and latest.approved_at is not None:
-                uow.void_approval(case.id, latest.revision, by=user.id, at=now)
+            if latest is not None and latest.outbox_id is not None:
+                if uow.cancel_outbox(latest.outbox_id):
+                    uow.void_approval(case.id, latest.revision, by=user.id, at=now)
+                elif uow.outbox_state(latest.outbox_id) in ("due", "sending", "deferred"):
+                    raise ConflictError("this reply is already on its way")
             revision = uow.add_draft(case.id, content, by=user.id, at=now)
             changed = taken_up(case, now, self._rules)
             if changed != case:
@@ -70,7 +72,7 @@ class Approval:
 
         Raises NotAllowed for a role that may not release, ConflictError when the text or the conversation is
         newer than what the person saw, GateFindings when the text may not leave."""
-        if user.role not in MAY_RELEASE:
+        if not role_may(user.role, Right.RELEASE):
             raise NotAllowed("this role may draft, not release")
         now = self._clock()
         page = self._queries.case_page(reference)
@@ -132,7 +134,7 @@ class Approval:
 
     def reject_draft(self, reference: str, *, user: User, revision: int, reason: str) -> None:
         """A releaser sends the text back to its author, with a reason."""
-        if user.role not in MAY_RELEASE:
+        if not role_may(user.role, Right.RELEASE):
             raise NotAllowed("this role may draft, not release")
         if not reason.strip():
             raise NotAllowed("give the reason")

@@ -36,6 +36,10 @@ _PROFESSIONALS = frozenset(
     }
 )
 _REAL_REASONS = frozenset({"model", "rule", "softened_rule"})
+_TOPICS_OF = {
+    Urgency.PALLIATIVE: frozenset({"T16", "T17"}),
+    Urgency.TRANSFER: frozenset({"T06", "T13", "T14", "T15"}),
+}
 _STATUSES = frozenset({"verified", "unverified"})
 _OPTIONAL_KEYS = frozenset({"regulation", "source", "remedies", "remedy", "words", "text_en"})
 _KEYS = frozenset({"id", "title", "topics", "laws", "urgency", "audience", "responsible_body", "checked_on", "status"})
@@ -100,7 +104,7 @@ class Knowledge:
 
         With unclear laws only the first steps of an urgent question are safe to give.
         """
-        urgency = _urgency_weight(assessment)
+        urgency = urgency_weight(assessment)
         if assessment.laws_unclear and not urgency:
             return ()
         overlap = self._overlap(text)
@@ -171,13 +175,18 @@ class Knowledge:
         return [min(1.0, total / norm) for total in sums]
 
 
-def _urgency_weight(assessment: Assessment) -> float:
-    """How much urgency counts in choosing; 0 when it was only assumed (no model, no text, unknown language)."""
+def urgency_weight(assessment: Assessment) -> float:
+    """How much urgency counts in the words of a reply; 0 when it was only feared.
+
+    Band `possible` gives the short term to many who are not dying: to write to them of the last phase of life would
+    be cruel. Unless the main topic says the same, their draft is that of an ordinary question.
+    """
     if assessment.urgency is Urgency.REGULAR:
         return 0.0
     if assessment.band is Band.URGENT:
         return 4.0
-    return 2.0 if assessment.band is Band.POSSIBLE and assessment.band_reason in _REAL_REASONS else 0.0
+    agrees = bool(set(assessment.topics[:1]) & _TOPICS_OF[assessment.urgency])
+    return 2.0 if agrees and assessment.band_reason in _REAL_REASONS else 0.0
 
 
 def _answers_main_topic(block: Block, assessment: Assessment) -> bool:

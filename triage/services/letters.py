@@ -35,7 +35,7 @@ from triage.core.sla import dutch_date
 from triage.core.workdays import WorkCalendar, local_date
 from triage.errors import ConfigError
 from triage.ports import DraftContent, Envelope, OutboxItem
-from triage.services.knowledge import Block, Choice, Footnote, Knowledge
+from triage.services.knowledge import Block, Choice, Footnote, Knowledge, urgency_weight
 from triage.services.wording import (
     ENGLISH_MONTHS,
     as_blocks,
@@ -49,8 +49,10 @@ from triage.services.wording import (
 from triage.settings import Organisation, TelephoneSettings
 
 DRAFT_SUBJECT = {"nl": "Uw vraag aan het Juiste Loket", "en": "Your question to the Juiste Loket"}
+# A place-holder, so that the gate stops the reply until a person has looked and taken it out.
+UNVERIFIED = {"nl": "[[controleer deze regel: {title}]]", "en": "[[check this rule: {title}]]"}
 SIGNATURE_PLACEHOLDER = "[[handtekening]]"
-_PLACEHOLDER = re.compile(r"\[\[[^\[\]\n]{0,80}\]\]")
+_PLACEHOLDER = re.compile(r"\[\[[^\[\]\n]{0,300}\]\]")
 _MOST_REFERENCES_NAMED = 40
 _MOST_STEPS = 6
 _CLOSED_AHEAD = timedelta(days=7)
@@ -210,7 +212,8 @@ class Letters:
                     notes.append(note)
             marks = "".join(f"[{notes.index(note) + 1}]" for note in block.footnotes)
             reasons = part.get("waarom", ("",))
-            why.extend([*reasons[:-1], f"{reasons[-1]} {marks}".strip()])
+            to_check = UNVERIFIED[lang].format(title=block.title) if block.status == "unverified" else ""
+            why.extend([*reasons[:-1], " ".join(filter(None, (reasons[-1], marks, to_check)))])
         disagree: list[str] = []
         for remedy in self._remedies([block for block, _ in answered]):
             part = remedy.sections if lang == "nl" else remedy.sections_en
@@ -248,7 +251,7 @@ class Letters:
     @staticmethod
     def _first_steps(answered: Sequence[_Part], assessment: Assessment) -> Sequence[str]:
         """For an urgent question: what to do now, from the first block that says so."""
-        if not assessment.band.short_term:
+        if not urgency_weight(assessment):
             return ()
         for block, part in answered:
             if assessment.urgency in block.urgency and "eerst" in part:

@@ -205,3 +205,31 @@ def test_the_hash_binds_every_part_of_the_text() -> None:
         replace(content, attachments=("a.pdf",)),
     ]
     assert len({item.sha256 for item in (content, *others)}) == 6
+
+
+def test_after_an_answer_the_next_one_can_be_written_and_sent(desk: Harness, user: User) -> None:
+    desk.relay_once()
+    approve(desk, user)
+    draft = desk.store.queries.case_page(REF).drafts[0]
+    desk.later(minutes=1)
+    desk.relay_once()
+    token = case(desk).subject_token
+    desk.mailbox.deliver(mail(2, subject=f"Re: {token}", sender="vrager1@mensen.example"))
+    desk.poll()
+    latest = desk.store.queries.case_page(REF).drafts[0]
+    assert latest.revision > draft.revision
+    saved = desk.approval.save_draft(
+        REF, user=user, base_revision=latest.revision, content=replace(latest.content, body="Nog een antwoord.")
+    )
+    approve(desk, user, revision=saved.revision, content_hash=saved.content_hash)
+    desk.later(minutes=1)
+    desk.relay_once()
+    assert len(desk.sender.sent) == 3
+    again = desk.store.queries.case_page(REF).drafts[0]
+    desk.approval.save_draft(REF, user=user, base_revision=again.revision, content=again.content)
+
+
+@pytest.mark.parametrize("role", ["trainee", "toezichthouder", "beheerder"])
+def test_only_a_medewerker_releases(desk: Harness, user: User, role: str) -> None:
+    with pytest.raises(NotAllowed):
+        approve(desk, desk.user(role, f"een-{role}"))

@@ -1,0 +1,299 @@
+"""Zaak: hostile mail stays inert, everything is told in words, and each act does what its button says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from tests.unit.web.fakes import NOW, USERS, World, case_page, message
+from triage.core.assessment import Band, Urgency
+from triage.core.case import CaseState, WaitingFor
+from triage.ports import AcknowledgementView, AuditRow, OutboxRow
+
+CASE = "/zaak/JL-2026-00001"
+REFERENCE = "JL-2026-00001"
+
+HOSTILE_HTML = """
+<script>alert('een')</script><img src="https://spion.example/p.gif" onerror="alert(2)">
+<style>body{display:none}</style><a href="javascript:alert(3)">klik</a>
+<a href="https://echt.example/x" onclick="alert(4)" style="color:red">echt</a>
+<iframe src="//kwaad.example"></iframe><form action="/uitloggen"><input name=csrf></form>
+<svg><script>alert(5)</script></svg><h1>Grote kop</h1><p>Hoi {{ 7*7 }} {% raw %}</p><base href="//kwaad.example">
+"""
+
+
+def opened(world: World, role: str = "medewerker") -> str:
+    answer = world.browser().login(role).get(CASE)
+    assert answer.status_code == 200
+    return answer.text
+
+
+def test_hostile_html_is_inert() -> None:
+    world = World()
+    world.helpdesk.put(case_page(1, messages=(message(1, html=HOSTILE_HTML),)))
+    page = opened(world)
+    start = page.index('<div class="mailhtml">')
+    shown = page[start : page.index("</details>", start)]
+    for bad in ("<script", "alert(", "<img", "onerror", "onclick", "style", "javascript:", "<iframe", "<form", "<svg"):
+        assert bad not in shown, bad
+    assert "<h1" not in shown and "<p>Grote kop</p>" in shown
+    assert '<a href="https://echt.example/x" rel="noopener noreferrer nofollow">echt</a>' in shown
+    assert "{{ 7*7 }}" in shown
+    assert "<base" not in page and "kwaad.example" not in page
+
+
+@pytest.mark.parametrize("field", ["subject", "from_name", "from_address", "text", "sent_by", "originally_from"])
+def test_hostile_text_is_text_in_every_field(field: str) -> None:
+    world = World()
+    hostile = "<script>alert(1)</script>{{ config }}{% for x in y %}\ud800"
+    changes: dict[str, object] = {field: hostile}
+    if field == "text":
+        changes["new_text"] = hostile
+    world.helpdesk.put(
+        case_page(
+            1,
+            contact_name=hostile,
+            messages=(message(1, **changes, attachments=((hostile, "a/b", 1),)),),
+        )
+    )
+    page = opened(world)
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;{{ config }}{% for x in y %}" in page
+
+
+def test_quoted_history_is_folded_and_nothing_is_lost() -> None:
+    world = World()
+    text = "Ja graag.\n\nOp 2 nov schreef u:\n> Wilt u dat?"
+    world.helpdesk.put(case_page(1, messages=(message(1, text=text, new_text="Ja graag."),)))
+    page = opened(world)
+    assert '<div class="mailtekst">Ja graag.</div>' in page
+    assert "Eerdere berichten en ondertekening" in page
+    assert "&gt; Wilt u dat?" in page
+
+
+def test_a_bsn_is_masked_and_other_numbers_are_not() -> None:
+    world = World()
+    text = "BSN 111222333 en 1112.22.333, klantnummer 123456789, telefoon 0612345678"
+    world.helpdesk.put(case_page(1, messages=(message(1, text=text, new_text=text, html=f"<p>{text}</p>"),)))
+    page = opened(world)
+    assert "111222333" not in page and "1112.22.333" not in page
+    assert "klantnummer 123456789, telefoon 0612345678" in page
+
+
+def test_the_assessment_is_told_in_words_with_its_evidence_marked() -> None:
+    world = World()
+    world.helpdesk.put(case_page(1))
+    page = opened(world)
+    assert "waarschijnlijk" in page and "onwaarschijnlijk" in page
+    for figure in ("0.91", "0,91", "91%", "91 %"):
+        assert figure not in page  # words, not figures
+    assert "Daarna komt Wmo: veel minder waarschijnlijk." in page
+    assert '<mark class="teken--wlz">CIZ<span class="beoordeeld__kop"> [Wlz]</span></mark>' in page
+    assert "regel wmo-moeder, afgezwakt door ontkenning" in page
+    assert "Toegang Wlz / CIZ-afwijzing" in page
+
+
+def test_the_terms_are_told_with_the_sum() -> None:
+    world = World()
+    world.helpdesk.put(case_page(1, band=Band.URGENT, arrived_at=NOW - timedelta(hours=1)))
+    page = opened(world)
+    assert "binnen di 09:30; in behandeling uiterlijk wo 17:00, antwoord uiterlijk vr 17:00." in page
+
+
+def test_a_changed_promise_is_told() -> None:
+    world = World()
+    page = case_page(1)
+    promised = page.case.answer_due - timedelta(days=1)
+    world.helpdesk.put(replace(page, case=replace(page.case, promised_for=promised)))
+    assert "In de bevestiging staat een andere dag: morgen 17:00. Nu geldt: do 17:00." in opened(world)
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("sent", "Beloofd: antwoord uiterlijk do 17:00"),
+        ("withheld", "het adres wil geen antwoord (no-reply)"),
+        ("uncertain", "Onzeker of de mail is aangekomen"),
+        ("refused", "Geweigerd door de mailserver"),
+        ("due", "Staat klaar"),
+    ],
+)
+def test_the_acknowledgement_is_told(state: str, words: str) -> None:
+    world = World()
+    page = case_page(1)
+    reasons = ("no_reply_address",) if state == "withheld" else ()
+    view = AcknowledgementView(state, reasons, NOW, page.case.answer_due, NOW, 550, "o-1")
+    world.helpdesk.put(replace(page, acknowledgement=view))
+    assert words in opened(world)
+
+
+def test_a_reply_that_did_not_leave_is_an_alarm_with_one_button() -> None:
+    world = World()
+    row = OutboxRow("o-9", "reply", "uncertain", REFERENCE, NOW, NOW, 1, None, None, None)
+    world.helpdesk.put(case_page(1, outbox=(row,)))
+    browser = world.browser().login("medewerker")
+    assert "Antwoord: onzeker of de mail is aangekomen" in browser.get(CASE).text
+    assert browser.post(f"{CASE}/opnieuw-versturen", verzending="o-8").status_code == 400  # of another case
+    assert browser.post(f"{CASE}/opnieuw-versturen", verzending="o-9").status_code == 303
+    assert world.helpdesk.done == [("release_uncertain", "o-9")]
+
+
+def test_both_sides_of_a_forwarded_mail_are_told() -> None:
+    world = World()
+    world.helpdesk.put(case_page(1, messages=(message(1, sent_by="balie@huisarts.example", originally_from="A. Bos"),)))
+    page = opened(world)
+    assert "Verstuurd door:</strong> balie@huisarts.example" in page
+    assert "Oorspronkelijk van:</strong> A. Bos" in page
+
+
+def test_defects_and_a_mail_that_is_not_complete_are_told() -> None:
+    world = World()
+    world.helpdesk.put(case_page(1, messages=(message(1, defects=("bad_date", "nieuw_soort"), complete=False),)))
+    page = opened(world)
+    assert "de datum in de mail is niet leesbaar; nieuw soort." in page
+    assert "Deze mail is heel groot" in page
+
+
+def test_the_timeline_is_told_newest_first() -> None:
+    world = World()
+    world.helpdesk.put(
+        case_page(
+            1,
+            timeline=(
+                AuditRow(NOW - timedelta(hours=3), "system", "taken_in", {}),
+                AuditRow(NOW, "Mira de Wit", "laws_corrected", {"laws": ["wmo", "wlz"]}),
+            ),
+        )
+    )
+    page = opened(world)
+    assert page.index("Wetten verbeterd: Wmo, Wlz") < page.index("Mail ontvangen")
+
+
+def test_who_else_looks_is_advice_and_fades() -> None:
+    world = World()
+    world.helpdesk.put(case_page(1))
+    trainee, medewerker = world.browser().login("trainee"), world.browser().login("medewerker")
+    trainee.get(CASE)
+    assert "Ook in deze zaak: <span data-namen>Tom Smit</span>" in medewerker.get(CASE).text
+    told = trainee.get(f"{CASE}/aanwezig", Accept="application/json").json()
+    assert told == {"anderen": ["Mira de Wit"], "berichten": 1, "versie": 1}
+    assert medewerker.post(f"{CASE}/oppakken", versie=1).status_code == 303  # blocks nobody
+    world.clock.now += timedelta(seconds=61)
+    assert trainee.get(f"{CASE}/aanwezig", Accept="application/json").json()["anderen"] == []
+
+
+# ---------------------------------------------------------------- acts
+
+
+def test_the_acts_of_a_case_one_after_the_other() -> None:
+    world = World()
+    world.helpdesk.put(case_page(1))
+    browser = world.browser().login("medewerker")
+
+    def act(path: str, **fields: object) -> None:
+        version = world.helpdesk.pages[REFERENCE].case.version
+        answer = browser.post(f"{CASE}/{path}", versie=version, **fields)
+        assert (answer.status_code, path) == (303, path), answer.text
+        assert answer.headers["location"].startswith(f"{CASE}?melding=")
+
+    act("oppakken")
+    assert world.helpdesk.pages[REFERENCE].case.assignee == USERS["medewerker"].id
+    act("wachten", op="sender")
+    assert world.helpdesk.pages[REFERENCE].case.waiting_for is WaitingFor.SENDER
+    act("hervatten")
+    act("loslaten")
+    act("wetten", wetten="zvw,wmo")
+    assert world.helpdesk.pages[REFERENCE].case.laws == ("wmo", "zvw")
+    act("wetten", wetten="")
+    assert world.helpdesk.pages[REFERENCE].case.laws == ()
+    act("urgentie", urgentie="urgent:transfer")
+    case = world.helpdesk.pages[REFERENCE].case
+    assert (case.urgency, case.band) == (Urgency.TRANSFER, Band.URGENT)
+    act("urgentie", urgentie="normal:regular", reden="Het gaat over volgend voorjaar.")
+    act("notitie", tekst="Gebeld met <b>CIZ</b>")
+    act("sluiten", reden="Opgelost door de gemeente.")
+    act("heropenen")
+    act("geen-antwoord", reden="Bedankje.")
+    assert world.helpdesk.pages[REFERENCE].case.state is CaseState.NO_REPLY_NEEDED
+    page = browser.get(CASE).text
+    assert "Gebeld met &lt;b&gt;CIZ&lt;/b&gt;" in page and "Bedankje." in page
+
+
+@pytest.mark.parametrize("path", ["sluiten", "geen-antwoord", "teruggeven", "notitie"])
+def test_a_missing_reason_is_asked_for(path: str) -> None:
+    world = World()
+    world.helpdesk.put(case_page(1))
+    browser = world.browser().login("medewerker")
+    answer = browser.post(f"{CASE}/{path}", versie=1, concept=1, reden="  ", tekst=" ")
+    assert answer.status_code == 422
+    assert 'role="alert"' in answer.text
+    assert world.helpdesk.done == []
+
+
+def test_lowering_the_urgency_needs_a_reason_and_keeps_the_rest() -> None:
+    world = World()
+    world.helpdesk.put(case_page(1, band=Band.URGENT))
+    browser = world.browser().login("medewerker")
+    answer = browser.post(f"{CASE}/urgentie", versie=1, urgentie="possible:palliative")
+    assert (answer.status_code, world.helpdesk.done) == (422, [])
+    assert 'value="urgent:palliative" checked' in answer.text.replace("  ", " ")
+
+
+def test_an_act_on_an_old_page_changes_nothing_and_keeps_what_was_typed() -> None:
+    world = World()
+    world.helpdesk.put(case_page(1))
+    browser = world.browser().login("medewerker")
+    browser.post(f"{CASE}/oppakken", versie=1)
+    answer = browser.post(f"{CASE}/sluiten", versie=1, reden="Lange <reden>")
+    assert answer.status_code == 409
+    assert "Iemand anders heeft deze zaak net veranderd" in answer.text
+    assert "Lange &lt;reden&gt;" in answer.text
+    assert world.helpdesk.pages[REFERENCE].case.state is CaseState.IN_PROGRESS
+
+
+def test_an_act_that_the_state_forbids_says_so() -> None:
+    world = World()
+    world.helpdesk.put(case_page(1, state=CaseState.CLOSED, ended_at=NOW))
+    answer = world.browser().login("medewerker").post(f"{CASE}/wachten", versie=1, op="body")
+    assert answer.status_code == 409
+    assert "Dit kan niet in de stand" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("wachten", {"versie": 1, "op": "godot"}),
+        ("wachten", {"versie": "een", "op": "body"}),
+        ("wachten", {"versie": -1, "op": "body"}),
+        ("wetten", {"versie": 1, "wetten": "wmo,awb"}),
+        ("urgentie", {"versie": 1, "urgentie": "urgent:regular"}),
+        ("urgentie", {"versie": 1, "urgentie": ""}),
+        ("oppakken", {}),
+        ("concept", {"basis": "x", "gezien": 1}),
+        ("concept", {"basis": 99, "gezien": 1}),
+    ],
+)
+def test_a_form_that_no_page_offers_is_refused(path: str, fields: dict[str, object]) -> None:
+    world = World()
+    world.helpdesk.put(case_page(1))
+    answer = world.browser().login("medewerker").post(f"{CASE}/{path}", **fields)
+    assert (answer.status_code, world.helpdesk.done) == (400, [])
+
+
+def test_an_unknown_case_is_not_found() -> None:
+    browser = World().browser().login("medewerker")
+    assert browser.get("/zaak/JL-2026-09999").status_code == 404
+    assert browser.post("/zaak/JL-2026-09999/oppakken", versie=1).status_code == 404
+
+
+def test_buttons_are_only_those_of_the_role() -> None:
+    world = World()
+    world.helpdesk.put(case_page(1))
+    trainee, supervisor = opened(world, "trainee"), opened(world, "toezichthouder")
+    assert 'value="bewaren"' in trainee and 'value="goedkeuren"' not in trainee
+    assert "Een collega keurt het goed" in trainee
+    assert "/sluiten" not in trainee and "/origineel" not in trainee
+    assert "/concept" not in supervisor and "/oppakken" not in supervisor and "/notitie" in supervisor
+    assert "Beste mevrouw Jansen" in supervisor  # reads the draft

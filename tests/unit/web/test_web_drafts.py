@@ -1,0 +1,265 @@
+"""The reply: saving, approving, undoing; two people at once; no text is ever lost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.unit.web.fakes import NOW, World, case_page, message
+from triage.core.case import CaseState
+from triage.core.gate import Finding, findings
+from triage.ports import DraftContent
+from triage.web.drafting import EMPTY_LETTER, DiffLine, diff
+from triage.web.forms import addresses
+
+CASE = "/zaak/JL-2026-00001"
+REFERENCE = "JL-2026-00001"
+FIELDS = {
+    "basis": 1,
+    "gezien": 1,
+    "aan": "anna@post.example",
+    "cc": "",
+    "onderwerp": "Re: Afwijzing Wlz [JL-2026-00001-K7]",
+    "tekst": "Beste mevrouw Jansen,\r\n\r\nDank.",
+}
+
+
+def world() -> World:
+    made = World()
+    made.helpdesk.put(case_page(1))
+    return made
+
+
+def newest(made: World) -> DraftContent:
+    return made.helpdesk.pages[REFERENCE].drafts[0].content
+
+
+def test_saving_makes_a_revision_and_keeps_every_character() -> None:
+    made = world()
+    browser = made.browser().login("trainee")
+    text = "\r\nBeste <Anna>,\r\n\r\n  ingesprongen & “aanhaling”\t😀\r\n\r\n"
+    answer = browser.post(f"{CASE}/concept", **{**FIELDS, "tekst": text})
+    assert answer.headers["location"] == f"{CASE}?melding=bewaard#antwoord"
+    assert newest(made).body == text.replace("\r\n", "\n")
+    assert made.helpdesk.pages[REFERENCE].drafts[0].created_by == "u-trainee"
+    page = browser.get(CASE).text
+    # a browser drops the first line break after the tag, so one more is written
+    assert ">\n\nBeste &lt;Anna&gt;,\n\n  ingesprongen &amp; “aanhaling”\t😀\n\n</textarea>" in page
+
+
+def test_saving_without_a_change_makes_no_revision() -> None:
+    made = world()
+    assert made.browser().login("medewerker").post(f"{CASE}/concept", **FIELDS).status_code == 303
+    assert len(made.helpdesk.pages[REFERENCE].drafts) == 1
+
+
+def test_approving_sends_exactly_what_was_in_the_fields() -> None:
+    made = world()
+    browser = made.browser().login("medewerker")
+    answer = browser.post(f"{CASE}/concept", **{**FIELDS, "tekst": "Nieuwe tekst", "doe": "goedkeuren"})
+    assert answer.headers["location"] == f"{CASE}?melding=goedgekeurd#antwoord"
+    assert made.helpdesk.done == [("save_draft", REFERENCE), ("approve", REFERENCE)]
+    approved = made.helpdesk.pages[REFERENCE].drafts[0]
+    assert (approved.content.body, approved.approved_by) == ("Nieuwe tekst", "u-medewerker")
+    page = browser.get(CASE).text
+    assert "De mail vertrekt vandaag 10:30:20. Tot dan kunt u de goedkeuring intrekken." in page
+    assert 'action="/zaak/JL-2026-00001/concept"' not in page  # locked until taken back
+
+
+def test_an_approval_can_be_taken_back_until_it_left() -> None:
+    made = world()
+    browser = made.browser().login("medewerker")
+    browser.post(f"{CASE}/concept", **{**FIELDS, "doe": "goedkeuren"})
+    assert browser.post(f"{CASE}/goedkeuring/intrekken").status_code == 303
+    assert 'action="/zaak/JL-2026-00001/concept"' in browser.get(CASE).text
+    browser.post(f"{CASE}/concept", **{**FIELDS, "doe": "goedkeuren"})
+    page = made.helpdesk.pages[REFERENCE]
+    made.helpdesk.put(replace(page, outbox=(replace(page.outbox[0], state="sent", sent_at=NOW),)))
+    answer = browser.post(f"{CASE}/goedkeuring/intrekken")
+    assert answer.status_code == 409
+    assert "Intrekken kan niet meer" in answer.text
+    assert "Verstuurd vandaag 10:30" in answer.text
+
+
+def test_two_people_save_and_both_texts_are_shown() -> None:
+    made = world()
+    first, second = made.browser().login("trainee"), made.browser().login("medewerker")
+    first.post(f"{CASE}/concept", **{**FIELDS, "tekst": "Beste Anna,\n\nTekst van Tom."})
+    answer = second.post(f"{CASE}/concept", **{**FIELDS, "tekst": "Beste Anna,\n\nTekst van Mira."})
+    assert answer.status_code == 409
+    page = answer.text
+    assert "Tekst van Mira.</textarea>" in page  # mine, still in the field
+    assert "<del>Tekst van Mira.</del>" in page and "<ins>Tekst van Tom.</ins>" in page
+    assert "De tekst van Tom Smit" in page
+    assert newest(made).body.endswith("Tekst van Tom.")
+    # having seen both, saving again is meant
+    assert 'name="basis" value="2"' in page
+    saved = second.post(f"{CASE}/concept", **{**FIELDS, "basis": 2, "tekst": "Beste Anna,\n\nTekst van Mira en Tom."})
+    assert saved.status_code == 303
+    assert [one.revision for one in made.helpdesk.pages[REFERENCE].drafts] == [3, 2, 1]
+
+
+def test_approving_an_old_text_is_refused_with_a_diff() -> None:
+    made = world()
+    made.browser().login("trainee").post(f"{CASE}/concept", **{**FIELDS, "tekst": "Tekst van Tom."})
+    answer = made.browser().login("medewerker").post(f"{CASE}/concept", **{**FIELDS, "doe": "goedkeuren"})
+    assert answer.status_code == 409
+    assert "<ins>Tekst van Tom.</ins>" in answer.text
+    assert "approve" not in dict(made.helpdesk.done)
+
+
+def test_a_newer_mail_of_the_sender_stops_the_approval_and_keeps_the_text() -> None:
+    made = world()
+    browser = made.browser().login("medewerker")
+    page = made.helpdesk.pages[REFERENCE]
+    made.helpdesk.put(replace(page, messages=(*page.messages, message(2, text="Toch niet!", new_text="Toch niet!"))))
+    answer = browser.post(f"{CASE}/concept", **{**FIELDS, "tekst": "Mijn antwoord", "doe": "goedkeuren"})
+    assert answer.status_code == 409
+    assert "De vrager heeft intussen weer geschreven" in answer.text
+    assert "Toch niet!" in answer.text and "Mijn antwoord</textarea>" in answer.text
+    assert newest(made).body == "Mijn antwoord"
+    assert 'name="gezien" value="2"' in answer.text
+
+
+def test_the_gate_says_why_a_mail_may_not_leave() -> None:
+    made = world()
+    made.helpdesk.findings = ("bsn", "place_holder")
+    browser = made.browser().login("medewerker")
+    answer = browser.post(f"{CASE}/concept", **{**FIELDS, "tekst": "BSN …", "doe": "goedkeuren"})
+    assert answer.status_code == 422
+    assert "burgerservicenummer" in answer.text and "open plek" in answer.text
+    assert "BSN …</textarea>" in answer.text
+
+
+def test_a_fault_in_approving_is_not_taken_for_a_verdict_of_the_gate(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = world()
+    browser = made.browser().login("medewerker")
+
+    def broken(*args: object, **named: object) -> None:
+        raise ValueError("anna@post.example cannot be encoded")
+
+    monkeypatch.setattr(made.helpdesk, "approve", broken)
+    answer = browser.post(f"{CASE}/concept", **{**FIELDS, "doe": "goedkeuren"})
+    assert answer.status_code == 500
+    assert "anna@post" not in answer.text
+
+
+def test_a_wrong_address_is_kept_but_not_approved() -> None:
+    made = world()
+    browser = made.browser().login("medewerker")
+    answer = browser.post(f"{CASE}/concept", **{**FIELDS, "aan": "anna@post", "doe": "goedkeuren"})
+    assert answer.status_code == 422
+    assert "Een adres bij ‘Aan’ of ‘Cc’ klopt niet." in answer.text
+    assert 'value="anna@post"' in answer.text
+
+
+def test_line_breaks_never_reach_the_subject() -> None:
+    made = world()
+    hostile = "Re: x\r\nBcc: iedereen@kwaad.example"
+    made.browser().login("medewerker").post(f"{CASE}/concept", **{**FIELDS, "onderwerp": hostile})
+    assert newest(made).subject == "Re: x Bcc: iedereen@kwaad.example"
+
+
+def test_attachments_of_the_draft_stay() -> None:
+    made = world()
+    page = made.helpdesk.pages[REFERENCE]
+    draft = replace(page.drafts[0], content=replace(page.drafts[0].content, attachments=("folder.pdf",)))
+    made.helpdesk.put(replace(page, drafts=(draft,)))
+    made.browser().login("medewerker").post(f"{CASE}/concept", **{**FIELDS, "tekst": "Anders"})
+    assert newest(made).attachments == ("folder.pdf",)
+
+
+def test_the_script_saves_by_itself_and_hears_of_a_conflict() -> None:
+    made = world()
+    browser = made.browser().login("medewerker")
+    script = {"Accept": "application/json"}
+    answer = browser.post(f"{CASE}/concept", script, **{**FIELDS, "tekst": "Halve zin"})
+    assert answer.json() == {"concept": 2, "tijd": "10:30", "zaak": 2}
+    assert browser.post(f"{CASE}/concept", script, **{**FIELDS, "tekst": "Oud"}).status_code == 409
+    assert newest(made).body == "Halve zin"
+
+
+def test_a_draft_goes_back_to_its_author_with_a_reason() -> None:
+    made = world()
+    made.browser().login("trainee").post(f"{CASE}/concept", **{**FIELDS, "tekst": "Tekst van Tom."})
+    browser = made.browser().login("medewerker")
+    assert "Geef dit concept terug aan Tom Smit" in browser.get(CASE).text
+    assert browser.post(f"{CASE}/teruggeven", concept=2, reden="Noem de gemeente.").status_code == 303
+    assert made.helpdesk.pages[REFERENCE].notes[0].text == "Noem de gemeente."
+    stale = browser.post(f"{CASE}/teruggeven", concept=1, reden="Noem de gemeente.")
+    assert stale.status_code == 409 and "Noem de gemeente.</textarea>" in stale.text
+
+
+def test_a_case_without_a_draft_offers_an_empty_letter() -> None:
+    made = World()
+    made.helpdesk.put(case_page(1, drafts=(), messages=(message(1, reply_to=("thuis@post.example",)),)))
+    browser = made.browser().login("medewerker")
+    page = browser.get(CASE).text
+    assert 'name="basis" value="0"' in page and 'value="thuis@post.example"' in page
+    assert "[JL-2026-00001-K7]" in page
+    assert browser.post(f"{CASE}/concept", **{**FIELDS, "basis": 0}).status_code == 303
+
+
+def test_after_a_sent_reply_the_next_letter_begins_empty_and_cannot_leave_so() -> None:
+    made = world()
+    browser = made.browser().login("medewerker")
+    browser.post(f"{CASE}/concept", **{**FIELDS, "doe": "goedkeuren"})
+    page = made.helpdesk.pages[REFERENCE]
+    made.helpdesk.put(replace(page, outbox=(replace(page.outbox[0], state="sent", sent_at=NOW),)))
+    shown = browser.get(CASE).text
+    assert "Schrijf nog een antwoord" in shown and "De tekst van het vorige antwoord" in shown
+    assert "Geachte Anna Jansen,\n\n[[schrijf hier uw antwoord]]" in shown  # an open place: the gate stops it
+    saved = browser.post(f"{CASE}/concept", **{**FIELDS, "tekst": "Tweede antwoord"})
+    assert saved.status_code == 303
+    assert newest(made).body == "Tweede antwoord"
+
+
+def test_the_gate_stops_a_letter_that_nobody_wrote() -> None:
+    letter = EMPTY_LETTER.format(name="Anna")
+    found = findings(recipients=("a@b.example",), subject="Re", body=letter, own_addresses=())
+    assert Finding.PLACE_HOLDER in found
+
+
+def test_a_refused_reply_can_be_mended() -> None:
+    made = world()
+    browser = made.browser().login("medewerker")
+    browser.post(f"{CASE}/concept", **{**FIELDS, "doe": "goedkeuren"})
+    page = made.helpdesk.pages[REFERENCE]
+    made.helpdesk.put(replace(page, outbox=(replace(page.outbox[0], state="refused", reply_code=550),)))
+    shown = browser.get(CASE).text
+    assert "Geweigerd door de mailserver" in shown and "code 550" in shown
+    assert "Dank.</textarea>" in shown
+
+
+def test_a_closed_case_cannot_be_answered_by_its_buttons() -> None:
+    made = World()
+    made.helpdesk.put(case_page(1, state=CaseState.CLOSED, ended_at=NOW))
+    assert 'value="goedkeuren"' not in made.browser().login("medewerker").get(CASE).text
+
+
+def test_diff_holds_every_line_of_both() -> None:
+    assert diff(["a", "b", "c"], ["a", "x", "c", "d"]) == [
+        DiffLine("same", "a"),
+        DiffLine("mine", "b"),
+        DiffLine("theirs", "x"),
+        DiffLine("same", "c"),
+        DiffLine("theirs", "d"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("typed", "found", "fine"),
+    [
+        ("a@b.example, c@d.example;e@f.example", ("a@b.example", "c@d.example", "e@f.example"), True),
+        ("a@b.example, a@b.example", ("a@b.example",), True),
+        ("", (), True),
+        ("anna", ("anna",), False),
+        ("anna@localhost", ("anna@localhost",), False),
+        ("Anna <a@b.example>", ("Anna <a@b.example>",), False),
+        ("a@b.example\nBcc: x@y.example", ("a@b.example", "Bcc: x@y.example"), False),
+        ("@b.example", ("@b.example",), False),
+    ],
+)
+def test_addresses(typed: str, found: tuple[str, ...], fine: bool) -> None:
+    assert addresses(typed) == (found, fine)

@@ -1,0 +1,58 @@
+"""What people can do on the screens, as one port: the screens ask, `triage/services` does.
+
+Every act names the person. Each raises NotFound for an unknown case or row, NotAllowed when role or state forbid
+it and ConflictError when somebody else was first; then nothing has changed.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from triage.core.assessment import Band, Urgency
+from triage.core.case import WaitingFor
+from triage.ports import DraftContent, DraftRevision, User
+
+
+class CaseActs(Protocol):
+    """Acts of people on a case. `version` is the one of the case that the person saw."""
+
+    def claim(self, reference: str, *, user: User, version: int) -> None: ...
+    def release_claim(self, reference: str, *, user: User, version: int) -> None: ...
+    def wait(self, reference: str, *, user: User, version: int, waiting_for: WaitingFor) -> None: ...
+    def resume(self, reference: str, *, user: User, version: int) -> None: ...
+    def close(self, reference: str, *, user: User, version: int, reason: str) -> None:
+        """`reason` is never empty."""
+
+    def reopen(self, reference: str, *, user: User, version: int) -> None: ...
+    def no_reply_needed(self, reference: str, *, user: User, version: int, reason: str) -> None: ...
+    def correct_laws(self, reference: str, *, user: User, version: int, laws: tuple[str, ...]) -> None:
+        """`laws` in the order of LAWS; empty means none of the four."""
+
+    def correct_urgency(
+        self, reference: str, *, user: User, version: int, urgency: Urgency, band: Band, reason: str
+    ) -> None:
+        """Lowering the band needs a reason; raising may leave it empty."""
+
+    def note(self, reference: str, *, user: User, text: str) -> None: ...
+
+    def save_draft(self, reference: str, *, user: User, base_revision: int, content: DraftContent) -> DraftRevision:
+        """The new revision. ConflictError when a newer one than `base_revision` exists (0: there is none yet)."""
+
+    def approve(self, reference: str, *, user: User, revision: int, content_hash: str, seen_messages: int) -> datetime:
+        """When the mail leaves, aware UTC. `seen_messages` counts the received messages (direction "in") that the
+        approver had on the screen. ConflictError when the revision, its hash or that count is no longer the
+        newest. ValueError when the gate stops the text: its `findings` are the codes (else its arguments)."""
+
+    def undo_approval(self, reference: str, *, user: User) -> None:
+        """ConflictError when the mail has left or is leaving."""
+
+    def reject_draft(self, reference: str, *, user: User, revision: int, reason: str) -> None: ...
+    def release_uncertain(self, outbox_id: str, *, user: User) -> None:
+        """Sends an uncertain or refused mail once more, with the same Message-ID."""
+
+    def release_quarantined(self, row_id: str, *, user: User) -> None:
+        """The mail is tried again at the next poll."""
+
+    def release_breaker(self, *, user: User) -> None:
+        """Acknowledgements may leave again after the hourly budget stopped them."""

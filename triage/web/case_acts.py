@@ -1,0 +1,157 @@
+"""The acts on a case behind its buttons: one address each, POST, then See Other back to the case.
+
+When somebody else was first or a reason is missing, the case is shown again with what was typed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from starlette.responses import Response
+
+from triage.core.assessment import LAWS, Band, Urgency
+from triage.core.case import WaitingFor
+from triage.core.rights import Right
+from triage.errors import ConflictError, NotAllowed
+from triage.web.cases import URGENCY_CHOICES, Problem, show_case
+from triage.web.desk import Visit
+from triage.web.forms import BadForm
+
+OVERTAKEN = "Iemand anders heeft deze zaak net veranderd. Hieronder staat de nieuwe stand; er is niets gedaan."
+FORBIDDEN = "Dit kan niet in de stand waarin de zaak nu is."
+REASON_MISSING = "Schrijf op waarom. De reden staat straks bij de zaak."
+_RANK = (Band.NORMAL, Band.POSSIBLE, Band.URGENT)
+
+
+class Incomplete(ValueError):
+    """A reason that must be given is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseAct:
+    """`path` under /zaak/{reference}/; `message` and `anchor` for the page after it; `action` for the access log."""
+
+    path: str
+    right: Right
+    action: str
+    message: str
+    run: Callable[[Visit, str], None]
+    field: str = "reden"
+    anchor: str = ""
+
+
+def case_act_screen(act: CaseAct) -> Callable[[Visit], Response]:
+    def screen(visit: Visit) -> Response:
+        reference = visit.part("reference")
+        typed = visit.form.text(act.field, longest=20_000)
+        try:
+            act.run(visit, reference)
+        except ConflictError:
+            problem = Problem(OVERTAKEN, 409, act.path, typed)
+        except NotAllowed:
+            problem = Problem(FORBIDDEN, 409, act.path, typed)
+        except Incomplete:
+            problem = Problem(REASON_MISSING, 422, act.path, typed)
+        else:
+            visit.desk.on_access(visit.user, reference, act.action)
+            return visit.done(f"/zaak/{reference}", act.message, act.anchor)
+        return show_case(visit, reference, problem=problem)
+
+    return screen
+
+
+def _version(visit: Visit) -> int:
+    return visit.form.number("versie")
+
+
+def _reason(visit: Visit) -> str:
+    reason = visit.form.text("reden", longest=5000).strip()
+    if not reason:
+        raise Incomplete
+    return reason
+
+
+def _claim(visit: Visit, reference: str) -> None:
+    visit.desk.acts.claim(reference, user=visit.user, version=_version(visit))
+
+
+def _release_claim(visit: Visit, reference: str) -> None:
+    visit.desk.acts.release_claim(reference, user=visit.user, version=_version(visit))
+
+
+def _wait(visit: Visit, reference: str) -> None:
+    waiting_for = visit.form.choice("op", WaitingFor)
+    visit.desk.acts.wait(reference, user=visit.user, version=_version(visit), waiting_for=waiting_for)
+
+
+def _resume(visit: Visit, reference: str) -> None:
+    visit.desk.acts.resume(reference, user=visit.user, version=_version(visit))
+
+
+def _close(visit: Visit, reference: str) -> None:
+    visit.desk.acts.close(reference, user=visit.user, version=_version(visit), reason=_reason(visit))
+
+
+def _reopen(visit: Visit, reference: str) -> None:
+    visit.desk.acts.reopen(reference, user=visit.user, version=_version(visit))
+
+
+def _no_reply_needed(visit: Visit, reference: str) -> None:
+    visit.desk.acts.no_reply_needed(reference, user=visit.user, version=_version(visit), reason=_reason(visit))
+
+
+def _correct_laws(visit: Visit, reference: str) -> None:
+    asked = [law for law in visit.form.line("wetten", longest=60).split(",") if law]
+    if not set(asked) <= set(LAWS):
+        raise BadForm("wetten")
+    laws = tuple(law for law in LAWS if law in asked)
+    visit.desk.acts.correct_laws(reference, user=visit.user, version=_version(visit), laws=laws)
+
+
+def _correct_urgency(visit: Visit, reference: str) -> None:
+    choice = visit.form.line("urgentie", longest=40)
+    offered = {f"{band}:{urgency}": (band, urgency) for band, urgency in URGENCY_CHOICES}
+    if choice not in offered:
+        raise BadForm("urgentie")
+    band, urgency = offered[choice]
+    reason = visit.form.text("reden", longest=5000).strip()
+    case = visit.desk.queries.case_page(reference).case
+    if _RANK.index(band) < _RANK.index(case.band):
+        if not visit.may(Right.DECIDE):
+            raise NotAllowed("this role may not lower the urgency")
+        if not reason:
+            raise Incomplete
+    visit.desk.acts.correct_urgency(
+        reference, user=visit.user, version=_version(visit), urgency=Urgency(urgency), band=band, reason=reason
+    )
+
+
+def _note(visit: Visit, reference: str) -> None:
+    text = visit.form.text("tekst", longest=20_000).strip()
+    if not text:
+        raise Incomplete
+    visit.desk.acts.note(reference, user=visit.user, text=text)
+
+
+def _resend(visit: Visit, reference: str) -> None:
+    """Only a mail of this very case: the id in the form is checked against the case."""
+    outbox_id = visit.form.line("verzending", longest=100)
+    if outbox_id not in {row.id for row in visit.desk.queries.case_page(reference).outbox}:
+        raise BadForm("verzending")
+    visit.desk.acts.release_uncertain(outbox_id, user=visit.user)
+
+
+CASE_ACTS: tuple[CaseAct, ...] = (
+    CaseAct("oppakken", Right.WORK, "claimed", "opgepakt", _claim),
+    CaseAct("loslaten", Right.WORK, "claim_released", "losgelaten", _release_claim),
+    CaseAct("wachten", Right.WORK, "waiting", "wacht", _wait),
+    CaseAct("hervatten", Right.WORK, "resumed", "hervat", _resume),
+    CaseAct("heropenen", Right.WORK, "reopened", "heropend", _reopen),
+    CaseAct("sluiten", Right.DECIDE, "closed", "gesloten", _close),
+    CaseAct("geen-antwoord", Right.DECIDE, "no_reply_needed", "geen-antwoord", _no_reply_needed),
+    CaseAct("wetten", Right.WORK, "laws_corrected", "wetten", _correct_laws, anchor="#beoordeling"),
+    CaseAct("urgentie", Right.WORK, "urgency_corrected", "urgentie", _correct_urgency, anchor="#beoordeling"),
+    CaseAct("notitie", Right.NOTE, "noted", "notitie", _note, field="tekst", anchor="#notities"),
+    CaseAct("opnieuw-versturen", Right.RESEND, "uncertain_released", "opnieuw", _resend),
+)

@@ -1,0 +1,215 @@
+"""Zaak: one case with everything a person needs to judge and answer it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from markupsafe import Markup
+from starlette.responses import JSONResponse, Response
+
+from triage.core.actions import Terms
+from triage.core.assessment import LAWS, Assessment, Band, Urgency
+from triage.core.case import OPEN_STATES, Case
+from triage.core.mail import MessageKind
+from triage.core.rights import Right
+from triage.core.sla import ClockState, clock_state, explain
+from triage.errors import NotFound
+from triage.ports import AuditRow, MessageView
+from triage.web.desk import Visit
+from triage.web.drafting import Editor, editor_of, reply_of
+from triage.web.mailtext import FoldedText, clean_html, cues, fold, pieces
+from triage.web.present import law_certainty, margin_words, paused_words, state_words, term, urgency_certainty, when
+from triage.web.words import word
+
+URGENCY_CHOICES: tuple[tuple[Band, Urgency], ...] = (
+    (Band.URGENT, Urgency.PALLIATIVE),
+    (Band.URGENT, Urgency.TRANSFER),
+    (Band.POSSIBLE, Urgency.PALLIATIVE),
+    (Band.POSSIBLE, Urgency.TRANSFER),
+    (Band.NORMAL, Urgency.REGULAR),
+)
+TROUBLED = frozenset({"uncertain", "refused"})
+
+
+@dataclass(frozen=True, slots=True)
+class ShownMessage:
+    view: MessageView
+    text: FoldedText
+    html: Markup | None
+    folded_whole: bool  # long ago or automatic: only its head is open
+
+
+@dataclass(frozen=True, slots=True)
+class LawLine:
+    """One law: what holds for the case, how sure the machine was, and the set that one click makes."""
+
+    law: str
+    holds: bool
+    certainty: str
+    after_click: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why an act did not happen; `typed` is what the person had written in the form of the act `act`."""
+
+    words: str
+    status: int
+    act: str = ""
+    typed: str = ""
+    details: Sequence[str] = ()
+
+
+def case_screen(visit: Visit) -> Response:
+    reference = visit.part("reference")
+    response = show_case(visit, reference)
+    visit.desk.on_access(visit.user, reference, "viewed")
+    return response
+
+
+def show_case(
+    visit: Visit, reference: str, *, problem: Problem | None = None, editor: Editor | None = None
+) -> Response:
+    """The page as it stands now. `problem` tells what went wrong, `editor` keeps what was typed in the draft."""
+    desk, now = visit.desk, visit.now
+    page = desk.queries.case_page(reference)
+    case = page.case
+    names = {user.id: user.display_name for user in desk.accounts.all()}
+    reply = reply_of(page, names)
+    return visit.page(
+        "zaak.html",
+        problem.status if problem else 200,
+        page=page,
+        case=case,
+        problem=problem,
+        messages=shown_messages(page.messages),
+        subject=next((message.subject for message in page.messages if message.subject), ""),
+        state=state_words(case.state, case.waiting_for),
+        is_open=case.state in OPEN_STATES,
+        clock=clock_state(case, now),
+        clock_lines=clock_lines(case, now),
+        sum_in_words=explain(
+            case.arrived_at, Terms(case.answer_due, case.take_up_due, case.at_risk_at), desk.rules.calendar
+        ),
+        paused=paused_words(case),
+        promise=promise_words(case),
+        laws=law_lines(case, page.assessment),
+        judged=page.assessment,
+        pieces=pieces(page.assessment) if page.assessment else (),
+        cues=cues(page.assessment) if page.assessment else (),
+        margin=margin_words(page.assessment.margin) if page.assessment else "",
+        urgency_lines=[(head, urgency_certainty(page.assessment, head)) for head in ("palliative", "transfer")]
+        if page.assessment
+        else [],
+        urgency_choices=URGENCY_CHOICES,
+        troubled=[row for row in page.outbox if row.state in TROUBLED],
+        editor=editor or editor_of(page, reply),
+        reply=reply,
+        received=sum(message.direction == "in" for message in page.messages),
+        names={**names, "system": "het systeem"},
+        timeline=[(row, audit_words(row)) for row in reversed(page.timeline)],
+        others=desk.presence.look(reference, visit.user, now),
+        Right=Right,
+        undo_seconds=desk.undo_seconds,
+    )
+
+
+def shown_messages(messages: Sequence[MessageView]) -> list[ShownMessage]:
+    """In order; all but the last three are folded in a long conversation."""
+    quiet = {MessageKind.AUTO_REPLY, MessageKind.DELIVERY_REPORT}
+    return [
+        ShownMessage(
+            message,
+            fold(message.text, message.new_text),
+            clean_html(message.html),
+            (len(messages) > 4 and 0 < number < len(messages) - 3) or message.kind in quiet,
+        )
+        for number, message in enumerate(messages)
+    ]
+
+
+def clock_lines(case: Case, now: datetime) -> list[tuple[str, str, bool]]:
+    """(what, when in words, is it late) for both clocks."""
+    lines: list[tuple[str, str, bool]] = []
+    if case.take_up_due is not None:
+        if case.taken_up_at is None:
+            lines.append(("Oppakken", term(case.take_up_due, now), now > case.take_up_due))
+        else:
+            late = case.taken_up_at > case.take_up_due
+            words = f"opgepakt {when(case.taken_up_at, now)}{', te laat' if late else ', op tijd'}"
+            lines.append(("Oppakken", words, late))
+    state = clock_state(case, now)
+    if state in (ClockState.MET, ClockState.MET_LATE):
+        end = case.answered_at or case.ended_at
+        done = f"afgerond {when(end, now)}" if end else "afgerond"
+        lines.append(("Antwoord", f"{done}{', te laat' if state is ClockState.MET_LATE else ', op tijd'}", False))
+    elif paused_words(case):
+        lines.append(("Antwoord", "staat stil", False))
+    else:
+        lines.append(("Antwoord", term(case.answer_due, now), now > case.answer_due))
+    return lines
+
+
+def promise_words(case: Case) -> tuple[datetime, datetime] | None:
+    """(promised, due now) when the acknowledgement named another moment than holds now."""
+    if case.promised_for is None or case.state not in OPEN_STATES or case.promised_for == case.answer_due:
+        return None
+    return case.promised_for, case.answer_due
+
+
+def law_lines(case: Case, assessment: Assessment | None) -> list[LawLine]:
+    lines = []
+    for law in LAWS:
+        after = tuple(one for one in LAWS if (one in case.laws) != (one == law))
+        certainty = law_certainty(assessment, law) if assessment else ""
+        lines.append(LawLine(law, law in case.laws, certainty, ",".join(after)))
+    return lines
+
+
+def audit_words(row: AuditRow) -> str:
+    """The facts of a line in the timeline that mean something to people."""
+    said = []
+    details: Mapping[str, object] = row.details or {}
+    for key, value in details.items():
+        if key == "revision":
+            said.append(f"versie {value}")
+        elif key == "waiting_for":
+            said.append(word(value, "waiting_for"))
+        elif key in ("urgency", "band", "outcome", "kind", "state"):
+            group = {"state": "outbox_state"}.get(key, key)
+            said.append(word(value, group))
+        elif key == "laws" and isinstance(value, list | tuple):
+            said.append(", ".join(word(law, "law") for law in value) or "geen van de vier wetten")
+        elif key == "reasons" and isinstance(value, list | tuple):
+            said.append("; ".join(word(reason, "no_reply_reason") for reason in value))
+    return " · ".join(said)
+
+
+def presence_screen(visit: Visit) -> Response:
+    """For the script on the page: who else is here, and did anything change since the page was made?"""
+    reference = visit.part("reference")
+    page = visit.desk.queries.case_page(reference)
+    return JSONResponse(
+        {
+            "anderen": list(visit.desk.presence.look(reference, visit.user, visit.now)),
+            "berichten": sum(message.direction == "in" for message in page.messages),
+            "versie": page.case.version,
+        }
+    )
+
+
+def raw_screen(visit: Visit) -> Response:
+    """The original of a message of this case, to be opened elsewhere: never shown by the browser itself."""
+    reference, message_id = visit.part("reference"), visit.part("message")
+    page = visit.desk.queries.case_page(reference)
+    numbers = [number for number, message in enumerate(page.messages, 1) if message.id == message_id]
+    if not numbers:
+        raise NotFound("no such message in this case")
+    visit.desk.on_access(visit.user, reference, "viewed_raw")
+    return Response(
+        visit.desk.queries.raw_message(message_id),
+        media_type="message/rfc822",
+        headers={"Content-Disposition": f'attachment; filename="{reference}-{numbers[0]}.eml"'},
+    )
