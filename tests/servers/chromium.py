@@ -1,4 +1,4 @@
-"""The system's Chromium, driven by Playwright: one process per run, a fresh context (no cookies) per test."""
+"""The system's Chromium, driven by Playwright: one process per module, a fresh context (no cookies) per test."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FLAGS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # Playwright holds the event loop of this thread while it runs
 def chromium() -> Iterator[Browser]:
     """A running Chromium; the tests are skipped (or fail where all must be there) without one."""
     path = shutil.which("chromium")
