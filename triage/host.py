@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import signal
 import socket
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -24,6 +25,17 @@ _WATCH_SECONDS = 60
 _STOP_SECONDS = 20
 
 
+class _Server(uvicorn.Server):
+    """uvicorn ends the process on a signal as soon as the web app is down; ours lets the mail at hand end first."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    def leave(self) -> None:
+        self.should_exit = True
+
+
 class Host:
     """Holds the running jobs. A job never overlaps itself, missed runs are run once, and an error ends only its run."""
 
@@ -34,6 +46,7 @@ class Host:
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 60},
         )
         self._relay_wanted = asyncio.Event()
+        self._running: set[asyncio.Task[Any]] = set()
 
     def listen(self) -> socket.socket:
         """The web app's socket, bound before anything else starts; ConfigError when the port is taken."""
@@ -62,7 +75,10 @@ class Host:
             proxy_headers=bool(product.settings.web.public_url),
             timeout_graceful_shutdown=5,
         )
-        server = uvicorn.Server(config)
+        server = _Server(config)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, server.leave)
         settings = product.settings
         self._every(settings.mailbox.poll_seconds, "poll", self._poll)
         self._every(settings.smtp.relay_seconds, "relay", self._relay)
@@ -76,8 +92,10 @@ class Host:
             product.intake.stopping = True
             product.relay.stopping = True
             waker.cancel()
+            self._scheduler.pause()
+            if self._running:
+                await asyncio.wait(self._running, timeout=_STOP_SECONDS)
             self._scheduler.shutdown(wait=False)
-            await self._end_of_jobs()
             await product.sender.close()
 
     def _every(self, seconds: float, name: str, work: Callable[[], Awaitable[None]]) -> None:
@@ -88,6 +106,10 @@ class Host:
     async def _job(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """One run: its end is recorded for the health page; what it raises is one clear line, never the end."""
         error = ""
+        this = asyncio.current_task()
+        assert this is not None
+        self._running.add(this)
+        this.add_done_callback(self._running.discard)
         try:
             await work()
         except TriageError as exc:
@@ -131,13 +153,6 @@ class Host:
             if job is not None:
                 job.modify(next_run_time=self.product.clock())
             await asyncio.sleep(0.2)
-
-    async def _end_of_jobs(self) -> None:
-        deadline = time.monotonic() + _STOP_SECONDS
-        executor: Any = self._scheduler._executors.get("default")
-        pending = set(getattr(executor, "_pending_futures", ()) or ())
-        while pending and time.monotonic() < deadline:
-            _, pending = await asyncio.wait(pending, timeout=1)
 
     def health(self) -> dict[str, object]:
         """Status and times only: what /gezond and Beheer show."""
