@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import time
@@ -71,11 +72,15 @@ def make_engine(url: URL) -> Engine:
 
 
 def make_sqlite_file(url: URL) -> None:
-    """Makes the database file readable for its owner only; SQLite gives its WAL the same mode."""
+    """Makes the database file readable for its owner only; SQLite gives its WAL the same mode.
+
+    A file that exists is never opened here: closing any descriptor of it drops this process's POSIX locks, and with
+    them SQLite's hold on the database."""
     path = Path(str(url.database))
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError as error:
         raise ConfigError(f"{path}: cannot make or open the database file ({error.strerror})") from error
 

@@ -19,6 +19,7 @@ from triage.adapters.store_cases import CasePart
 from triage.adapters.tables import (
     CLAIMABLE,
     OUTBOX_KINDS,
+    STOPPED,
     acknowledgement_minutes,
     acknowledgements,
     cases,
@@ -321,7 +322,7 @@ class OutboxPart(CasePart):
     def _become_uncertain(self, whose: ColumnElement[bool], now: datetime) -> list[str]:
         rows = self._db.execute(
             update(outbox)
-            .where(outbox.c.state == "sending", whose)
+            .where(STOPPED, outbox.c.state == "sending", whose)
             .values(state="uncertain", owner=None, leased_until=None)
             .returning(outbox.c.id, outbox.c.kind, outbox.c.case_id)
         ).all()

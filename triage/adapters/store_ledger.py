@@ -17,7 +17,6 @@ from triage.ports import FolderMark, LedgerEntry
 from triage.row_ids import new_row_id
 
 _NOT_FINAL = frozenset({None, LedgerOutcome.QUARANTINED, LedgerOutcome.GONE})
-_UNTOUCHED = (LedgerOutcome.QUARANTINED, LedgerOutcome.GONE)  # nothing was done with these mails: no keyword
 
 _ROW = (
     (ledger.c.folder == bindparam("k_folder"))
@@ -115,11 +114,10 @@ class LedgerPart(Unit):
     def unfinished(self, folder: str, uidvalidity: int) -> Sequence[LedgerEntry]:
         """Entries without an outcome, by UID."""
         rows = self._db.execute(
-            select(ledger.c.uid, ledger.c.attempts)
-            .where(_in_folder(folder, uidvalidity), ledger.c.outcome.is_(None))
-            .order_by(ledger.c.uid)
-        )
-        return [LedgerEntry(folder, UidRef(uidvalidity, row.uid), row.attempts, None) for row in rows]
+            select(ledger.c.uid, ledger.c.attempts).where(_in_folder(folder, uidvalidity), ledger.c.outcome.is_(None))
+        )  # sorted here: asked to sort, SQLite takes the primary key and reads the whole folder
+        found = sorted((row.uid, row.attempts) for row in rows)
+        return [LedgerEntry(folder, UidRef(uidvalidity, uid), attempts, None) for uid, attempts in found]
 
     def known_uids(self, folder: str, uidvalidity: int) -> frozenset[int]:
         """UIDs in the ledger that are not known to have left the folder."""
@@ -252,24 +250,23 @@ class LedgerPart(Unit):
         )
 
     def courtesy_due(self, folder: str, uidvalidity: int, *, limit: int) -> Sequence[tuple[int, bool]]:
-        """By UID. Urgent: the mail opened or joined a case of band urgent or possible, or one in danger."""
-        joined = ledger.outerjoin(cases, cases.c.id == ledger.c.case_id)
+        """By UID, any `limit` that are due. Urgent: its case is of band urgent or possible, or in danger."""
+        due = self._db.execute(
+            select(ledger.c.uid).where(_in_folder(folder, uidvalidity), COURTESY_DUE).limit(limit)
+        ).scalars()
         urgent = ledger.c.outcome.in_((LedgerOutcome.CASE, LedgerOutcome.FOLLOW_UP)) & (
             (cases.c.band != Band.NORMAL) | cases.c.danger
         )
-        rows = self._db.execute(
-            select(ledger.c.uid, case((urgent, 1), else_=0).label("urgent"))
-            .select_from(joined)
-            .where(
-                _in_folder(folder, uidvalidity),
-                COURTESY_DUE,
-                ledger.c.present.is_(True),
-                ledger.c.outcome.not_in(_UNTOUCHED),
+        found: list[tuple[int, bool]] = []
+        for part in chunks(sorted(due)):
+            rows = self._db.execute(
+                select(ledger.c.uid, case((urgent, 1), else_=0).label("urgent"))
+                .select_from(ledger.outerjoin(cases, cases.c.id == ledger.c.case_id))
+                .where(_in_folder(folder, uidvalidity), ledger.c.uid.in_(part))
+                .order_by(ledger.c.uid)
             )
-            .order_by(ledger.c.uid)
-            .limit(limit)
-        )
-        return [(row.uid, bool(row.urgent)) for row in rows]
+            found += [(row.uid, bool(row.urgent)) for row in rows]
+        return found
 
     def courtesy_done(self, folder: str, uidvalidity: int, uids: Sequence[int]) -> None:
         for part in chunks(uids):

@@ -204,19 +204,28 @@ ledger = Table(
     _one_of("outcome", LedgerOutcome),
     sqlite_with_rowid=False,
 )
+# The column of the condition stands first: SQLite then prefers these small indexes to the primary key, which would
+# read the whole folder at each poll.
 Index(
     "ix_ledger_unfinished",
+    ledger.c.outcome,
     ledger.c.folder,
     ledger.c.uidvalidity,
     ledger.c.uid,
+    ledger.c.attempts,
     sqlite_where=ledger.c.outcome.is_(None),
     postgresql_where=ledger.c.outcome.is_(None),
 )
-COURTESY_DUE = ledger.c.outcome.is_not(None) & ledger.c.courtesy_done.is_(False)
+# With quarantined and gone mail nothing was done: no keyword. Literals, as below at the outbox.
+_DONE: list[ColumnElement[str]] = [literal_column(f"'{outcome}'") for outcome in ("case", "follow_up", "attached", "ignored")]
+COURTESY_DUE = ledger.c.outcome.in_(_DONE) & ledger.c.courtesy_done.is_(False) & ledger.c.present.is_(True)
 Index(
     "ix_ledger_courtesy",
+    ledger.c.courtesy_done,
+    ledger.c.present,
     ledger.c.folder,
     ledger.c.uidvalidity,
+    ledger.c.outcome,
     ledger.c.uid,
     sqlite_where=COURTESY_DUE,
     postgresql_where=COURTESY_DUE,

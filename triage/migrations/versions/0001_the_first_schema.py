@@ -13,6 +13,7 @@ branch_labels: None = None
 depends_on: None = None
 
 _MOMENT = sa.DateTime(timezone=True).with_variant(sa.BigInteger(), "sqlite")
+_DONE = "outcome IN ('case', 'follow_up', 'attached', 'ignored')"
 _KINDS = (
     "'question', 'follow_up', 'auto_reply', 'delivery_report', 'list_or_bulk', 'unsolicited', "
     "'secure_mail_notice', 'own', 'unreadable'"
@@ -124,14 +125,18 @@ def upgrade() -> None:
     with op.batch_alter_table("ledger", schema=None) as batch_op:
         batch_op.create_index(
             "ix_ledger_courtesy",
-            ["folder", "uidvalidity", "uid"],
+            ["courtesy_done", "present", "folder", "uidvalidity", "outcome", "uid"],
             unique=False,
-            sqlite_where=sa.text("outcome IS NOT NULL AND courtesy_done IS 0"),
-            postgresql_where=sa.text("outcome IS NOT NULL AND courtesy_done IS false"),
+            sqlite_where=sa.text(
+                "outcome IN ('case', 'follow_up', 'attached', 'ignored') AND courtesy_done IS 0 AND present IS 1"
+            ),
+            postgresql_where=sa.text(
+                "outcome IN ('case', 'follow_up', 'attached', 'ignored') AND courtesy_done IS false AND present IS true"
+            ),
         )
         batch_op.create_index(
             "ix_ledger_unfinished",
-            ["folder", "uidvalidity", "uid"],
+            ["outcome", "folder", "uidvalidity", "uid", "attempts"],
             unique=False,
             sqlite_where=sa.text("outcome IS NULL"),
             postgresql_where=sa.text("outcome IS NULL"),
@@ -609,8 +614,12 @@ def downgrade() -> None:
         )
         batch_op.drop_index(
             "ix_ledger_courtesy",
-            sqlite_where=sa.text("outcome IS NOT NULL AND courtesy_done IS 0"),
-            postgresql_where=sa.text("outcome IS NOT NULL AND courtesy_done IS false"),
+            sqlite_where=sa.text(
+                "outcome IN ('case', 'follow_up', 'attached', 'ignored') AND courtesy_done IS 0 AND present IS 1"
+            ),
+            postgresql_where=sa.text(
+                "outcome IN ('case', 'follow_up', 'attached', 'ignored') AND courtesy_done IS false AND present IS true"
+            ),
         )
 
     op.drop_table("ledger")
