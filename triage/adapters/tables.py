@@ -16,6 +16,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    ColumnElement,
     DateTime,
     ForeignKey,
     ForeignKeyConstraint,
@@ -217,7 +218,10 @@ Index(
     postgresql_where=ledger.c.outcome.is_(None),
 )
 # With quarantined and gone mail nothing was done: no keyword. Literals, as below at the outbox.
-_DONE: list[ColumnElement[str]] = [literal_column(f"'{outcome}'") for outcome in ("case", "follow_up", "attached", "ignored")]
+_FINISHED = ("case", "follow_up", "attached", "ignored")
+_DONE: list[ColumnElement[str]] = [literal_column(f"'{outcome}'") for outcome in _FINISHED]
+    literal_column(f"'{outcome}'") for outcome in ("case", "follow_up", "attached", "ignored")
+]
 COURTESY_DUE = ledger.c.outcome.in_(_DONE) & ledger.c.courtesy_done.is_(False) & ledger.c.present.is_(True)
 Index(
     "ix_ledger_courtesy",
