@@ -220,8 +220,6 @@ Index(
 # With quarantined and gone mail nothing was done: no keyword. Literals, as below at the outbox.
 _FINISHED = ("case", "follow_up", "attached", "ignored")
 _DONE: list[ColumnElement[str]] = [literal_column(f"'{outcome}'") for outcome in _FINISHED]
-    literal_column(f"'{outcome}'") for outcome in ("case", "follow_up", "attached", "ignored")
-]
 COURTESY_DUE = ledger.c.outcome.in_(_DONE) & ledger.c.courtesy_done.is_(False) & ledger.c.present.is_(True)
 Index(
     "ix_ledger_courtesy",
