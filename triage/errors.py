@@ -27,6 +27,10 @@ class StoreUnavailable(Retryable):
     """The database cannot be reached, is locked for too long, or the disk is full."""
 
 
+class ReaderUnavailable(Retryable):
+    """The child process that reads one mail by itself could not be started: no memory, or no model."""
+
+
 class _SmtpOutcome(TriageError):
     def __init__(self, message: str, *, reply_code: int | None = None, enhanced_status: str | None = None) -> None:
         super().__init__(message)

@@ -98,26 +98,28 @@ class Host:
             self._scheduler.shutdown(wait=False)
             await product.sender.close()
 
-    def _every(self, seconds: float, name: str, work: Callable[[], Awaitable[None]]) -> None:
+    def _every(self, seconds: float, name: str, work: Callable[[], Awaitable[bool]]) -> None:
         self._scheduler.add_job(
             self._job, "interval", seconds=seconds, id=name, args=[name, work], next_run_time=self.product.clock()
         )
 
-    async def _job(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+    async def _job(self, name: str, work: Callable[[], Awaitable[bool]]) -> None:
         """One run: its end is recorded for the health page; what it raises is one clear line, never the end."""
-        error = ""
+        error, did = "", True
         this = asyncio.current_task()
         assert this is not None
         self._running.add(this)
         this.add_done_callback(self._running.discard)
         try:
-            await work()
+            did = await work()
         except TriageError as exc:
             error = type(exc).__name__
             get_logger().error(f"{name}_failed", error=error, hint=str(exc))
         except Exception as exc:  # the loop edge: the next run goes on
             error = type(exc).__name__
             get_logger().error(f"{name}_failed", exc_info=exc)
+        if not did and not error:
+            return
         try:
             await asyncio.to_thread(self._note_run, name, error)
         except TriageError as exc:
@@ -127,7 +129,8 @@ class Host:
         with self.product.store.begin() as uow:
             uow.job_ran(name, at=self.product.clock(), ok=not error, error=error)
 
-    async def _poll(self) -> None:
+    async def _poll(self) -> bool:
+        """False when another node polls: this one can say nothing of the mailbox's health."""
         report = await asyncio.to_thread(self.product.intake.poll_once)
         if report.handled or report.failed:
             get_logger().info(
@@ -135,14 +138,17 @@ class Host:
             )
         if report.handled:
             self._relay_wanted.set()
+        return not report.skipped
 
-    async def _relay(self) -> None:
+    async def _relay(self) -> bool:
         report = await self.product.relay.relay_once()
         if report.unavailable:
             raise TriageError(report.unavailable)
+        return True
 
-    async def _watch(self) -> None:
+    async def _watch(self) -> bool:
         await asyncio.to_thread(self.product.watch.watch_once)
+        return True
 
     async def _wake_relay(self) -> None:
         """An acknowledgement does not wait for the relay's next turn."""

@@ -26,10 +26,6 @@ ALLOWED_KEYS = frozenset(
 _ADDRESS_LIKE = "@"
 
 
-class PersonalDataRefused(ValueError):
-    """A log call used a key that is not on the list; raised in tests, dropped in production."""
-
-
 def _only_known_keys(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for key in [key for key in event if key not in ALLOWED_KEYS and not key.startswith("_")]:
         del event[key]

@@ -352,8 +352,8 @@ class UnitOfWork(Protocol):
         """`message_id` is the mail's own Message-ID header, so that a reply to it finds the case."""
 
     def cancel_outbox(self, outbox_id: str) -> bool:
-        """Removes the mail of this item, for all its recipients, while every one is `due` and was never claimed;
-        False when it is too late, and then nothing is removed."""
+        """Removes the mail of this item, for all its recipients, while every one is `due` or `deferred` and nobody
+        holds it; False when it is too late, and then nothing is removed."""
 
     def outbox_state(self, outbox_id: str) -> str | None: ...
     def copies_due(self, folder: str, uidvalidity: int, *, limit: int) -> Sequence[SentCopy]:
@@ -392,8 +392,10 @@ class UnitOfWork(Protocol):
 
     # outbox (relay)
     def claim_outbox(self, *, owner: str, now: datetime, lease: timedelta, limit: int) -> Sequence[OutboxItem]: ...
-    def mark_sending(self, item_ids: Sequence[str], *, owner: str, now: datetime) -> frozenset[str]:
-        """due → sending for items still leased to `owner`; returns those that are."""
+    def mark_sending(
+        self, item_ids: Sequence[str], *, owner: str, now: datetime, lease: timedelta | None = None
+    ) -> frozenset[str]:
+        """due → sending for items still leased to `owner`; returns those that are. `lease` begins anew."""
 
     def record_delivery(
         self,
@@ -413,8 +415,8 @@ class UnitOfWork(Protocol):
         """Items `sending` whose lease ran out become `uncertain`; returns their ids."""
 
     def recover_outbox(self, *, owner: str, now: datetime) -> Sequence[str]:
-        """At a start, when the same owner certainly runs nowhere else: its items `sending` become `uncertain`
-        at once (their ids are returned), its leases on other items end."""
+        """When this owner certainly sends nothing: its items `sending` become `uncertain` at once (their ids are
+        returned), its leases on other items end, and their untried attempts do not count."""
 
     def release_uncertain(self, item_id: str, *, now: datetime) -> bool:
         """uncertain or refused → due again with the same Message-ID, by a person's wish."""
@@ -422,7 +424,20 @@ class UnitOfWork(Protocol):
     # operation
     def release_quarantined(self, row_id: str, *, now: datetime) -> bool:
         """The ledger entry loses its outcome and its attempts but one, so that the next poll tries it alone again;
-        False when it is not in quarantine."""
+        the bytes stay until it has another outcome. False when it is not in quarantine."""
+
+    def kept_mail(self, folder: str, ref: UidRef) -> FetchedMail | None:
+        """A quarantined mail from its kept bytes, for when the server does not have it any more."""
+
+    def retire_unfinished(self, folder: str, *, uidvalidity: int, at: datetime) -> None:
+        """Unfinished entries of another UIDVALIDITY become `gone`: their mails come back under new UIDs."""
+
+    def sent_kinds(self, message_ids: Sequence[str]) -> frozenset[str]:
+        """Kinds of our own mails (acknowledgement, reply, alert) that have one of these Message-IDs."""
+
+    def release_lease(self, name: str, *, owner: str, now: datetime) -> None: ...
+    def forget_hourly_count(self) -> None:
+        """The hourly budget of acknowledgements starts anew: a person released the breaker."""
 
     def lease(self, name: str, *, owner: str, now: datetime, ttl: timedelta) -> bool:
         """True when this owner holds (or takes over) the named lease."""

@@ -36,8 +36,9 @@ def test_waiting_for_the_sender_keeps_the_days_that_were_left() -> None:
     paused = pause(replace(case, state=CaseState.WAITING, waiting_for=WaitingFor.SENDER), ams(2026, 11, 24, 10), RULES)
     assert paused.paused_ends_left == 3  # the ends of Tuesday, Wednesday and Thursday
     assert clock_state(paused, ams(2026, 12, 24, 9)) is ClockState.ON_TIME
-    resumed = resume(paused, ams(2026, 12, 1, 11), RULES)  # Tuesday
-    assert local(resumed.answer_due) == "Fri 04 17:00"
+    resumed = resume(paused, ams(2026, 12, 1, 11), RULES)  # Tuesday: its own end is the first of the three
+    assert local(resumed.answer_due) == "Thu 03 17:00"
+    assert local(resume(paused, ams(2026, 12, 1, 18), RULES).answer_due) == "Fri 04 17:00"
     assert resumed.paused_ends_left is None
 
 
@@ -46,7 +47,24 @@ def test_at_least_one_day_is_left_after_a_pause() -> None:
     late = pause(replace(case, state=CaseState.WAITING, waiting_for=WaitingFor.SENDER), ams(2026, 11, 27, 9), RULES)
     assert late.paused_ends_left == 0
     assert clock_state(late, ams(2026, 11, 27, 9)) is ClockState.BREACHED
-    assert local(resume(late, ams(2026, 12, 1, 9), RULES).answer_due) == "Wed 02 17:00"
+    assert local(resume(late, ams(2026, 12, 1, 9), RULES).answer_due) == "Tue 01 17:00"
+    assert local(resume(late, ams(2026, 12, 5, 9), RULES).answer_due) == "Mon 07 17:00"  # a Saturday
+
+
+def test_waiting_and_resuming_in_one_day_gives_no_day_away() -> None:
+    case = replace(a_case(arrived=ams(2026, 11, 23, 9)), state=CaseState.WAITING, waiting_for=WaitingFor.SENDER)
+    for hour in (10, 16):
+        again = resume(pause(case, ams(2026, 11, 24, hour), RULES), ams(2026, 11, 24, hour, 30), RULES)
+        assert again.answer_due == case.answer_due
+
+
+def test_possible_that_becomes_urgent_must_be_taken_up_anew_and_a_running_term_is_not_stretched() -> None:
+    possible = a_case(arrived=ams(2026, 11, 23, 9), band=Band.POSSIBLE)
+    taken = replace(possible, state=CaseState.IN_PROGRESS, taken_up_at=ams(2026, 11, 23, 10))
+    terms, _ = follow_up_terms(taken, Band.URGENT, ams(2026, 11, 25, 9), RULES)
+    assert local(terms.take_up_due) == "Thu 26 17:00"
+    waiting, _ = follow_up_terms(possible, Band.URGENT, ams(2026, 11, 23, 20), RULES)
+    assert waiting.take_up_due == possible.take_up_due
 
 
 def test_a_follow_up_on_an_open_case_leaves_the_answer_term_and_can_only_raise() -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
+from triage.errors import ReaderUnavailable
 from triage.services.reading import Reader, Reading, Unread
 
 _MEMORY_BYTES = 2_000_000_000
@@ -43,7 +44,7 @@ class ChildReader:
         self._pool: ProcessPoolExecutor | None = None
 
     def read_alone(self, raw: bytes) -> Reading | Unread:
-        """The reading, or Unread when the child raised, died or took too long."""
+        """The reading, or Unread when the child raised, died or took too long. Raises ReaderUnavailable."""
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
                 max_workers=1,
@@ -51,8 +52,13 @@ class ChildReader:
                 initializer=_start,
                 initargs=(self._make_reader,),
             )
-            # the child's start (imports, model) is not on the mail's account
-            self._pool.submit(int).result()
+            try:
+                self._pool.submit(int).result()  # the child's start (imports, model) is not on the mail's account
+            except BrokenProcessPool:
+                self.close()
+                raise ReaderUnavailable(
+                    "the process that reads one mail by itself cannot be started: free some memory"
+                ) from None
         try:
             return self._pool.submit(_read, raw).result(timeout=self._seconds)
         except BrokenProcessPool:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, case, delete, func, or_, select, update
 
 from triage.adapters.rows import chunks, to_json, upsert
 from triage.adapters.store_cases import CasePart
@@ -143,17 +143,26 @@ class OutboxPart(CasePart):
             self._db.execute(delete(acknowledgement_minutes).where(long_ago))
 
     def cancel_outbox(self, outbox_id: str) -> bool:
-        """Once claimed it is too late, also when that lease ran out: it may have been tried."""
+        """A `deferred` item was certainly not sent; one that somebody holds may be on its way."""
         same_mail = outbox.c.message_id_key == (
             select(outbox.c.message_id_key).where(outbox.c.id == outbox_id).scalar_subquery()
         )
         items = self._db.execute(
-            select(outbox.c.id, outbox.c.state, outbox.c.owner, outbox.c.attempts).where(same_mail).with_for_update()
+            select(outbox.c.id, outbox.c.state, outbox.c.owner).where(same_mail).with_for_update()
         ).all()
-        if not items or any(item.state != "due" or item.owner is not None or item.attempts for item in items):
+        if not items or any(item.state not in ("due", "deferred") or item.owner is not None for item in items):
             return False
         self._db.execute(delete(outbox).where(outbox.c.id.in_([item.id for item in items])))
         return True
+
+    def sent_kinds(self, message_ids: Sequence[str]) -> frozenset[str]:
+        kinds: set[str] = set()
+        for part in chunks([self._keys.lookup(message_id) for message_id in message_ids]):
+            kinds.update(self._db.execute(select(outbox.c.kind).where(outbox.c.message_id_key.in_(part))).scalars())
+        return frozenset(kinds)
+
+    def forget_hourly_count(self) -> None:
+        self._db.execute(delete(acknowledgement_minutes))
 
     def outbox_state(self, outbox_id: str) -> str | None:
         state: str | None = self._db.execute(select(outbox.c.state).where(outbox.c.id == outbox_id)).scalar()
@@ -210,13 +219,20 @@ class OutboxPart(CasePart):
             )
         return items
 
-    def mark_sending(self, item_ids: Sequence[str], *, owner: str, now: datetime) -> frozenset[str]:
+    def mark_sending(
+        self, item_ids: Sequence[str], *, owner: str, now: datetime, lease: timedelta | None = None
+    ) -> frozenset[str]:
+        """Also an item that is `sending` already, as long as this owner holds it: another try after a refusal."""
+        values: dict[str, object] = {"state": "sending"}
+        if lease is not None:
+            values["leased_until"] = now + lease
+        held = or_(CLAIMABLE, outbox.c.state == "sending")
         marked: set[str] = set()
         for part in chunks(item_ids):
             rows = self._db.execute(
                 update(outbox)
-                .where(outbox.c.id.in_(part), CLAIMABLE, outbox.c.owner == owner, outbox.c.leased_until > now)
-                .values(state="sending")
+                .where(outbox.c.id.in_(part), held, outbox.c.owner == owner, outbox.c.leased_until > now)
+                .values(**values)
                 .returning(outbox.c.id)
             )
             marked.update(rows.scalars())
@@ -268,9 +284,19 @@ class OutboxPart(CasePart):
         return True
 
     def _answer(self, case_id: str, item_id: str, now: datetime) -> None:
-        """The server accepted the reply: the case is answered, the sent mail joins the conversation."""
+        """The server accepted the reply: the case is answered, the sent mail joins the conversation.
+
+        When the sender wrote after the approval, the reply does not answer that: the case stays open."""
         case = self.case(case_id, for_update=True)
-        if case.state is CaseState.ANSWERED or CaseState.ANSWERED in MOVES[case.state]:
+        newer = select(messages.c.id).where(
+            messages.c.case_id == case_id,
+            messages.c.direction == "in",
+            messages.c.kind.not_in((MessageKind.AUTO_REPLY, MessageKind.DELIVERY_REPORT)),
+            messages.c.received_at > select(outbox.c.created_at).where(outbox.c.id == item_id).scalar_subquery(),
+        )
+        if self._db.execute(newer).first() is not None:
+            self.audit("reply_kept_open", at=now, actor="system", case_id=case_id)
+        elif case.state is CaseState.ANSWERED or CaseState.ANSWERED in MOVES[case.state]:
             answered = replace(
                 case,
                 state=move(case.state, CaseState.ANSWERED),
@@ -316,7 +342,12 @@ class OutboxPart(CasePart):
 
     def recover_outbox(self, *, owner: str, now: datetime) -> Sequence[str]:
         lost = self._become_uncertain(outbox.c.owner == owner, now)
-        self._db.execute(update(outbox).where(CLAIMABLE, outbox.c.owner == owner).values(owner=None, leased_until=None))
+        untried = case((outbox.c.attempts > 0, outbox.c.attempts - 1), else_=0)
+        self._db.execute(
+            update(outbox)
+            .where(CLAIMABLE, outbox.c.owner == owner)
+            .values(owner=None, leased_until=None, attempts=untried)
+        )
         return lost
 
     def _become_uncertain(self, whose: ColumnElement[bool], now: datetime) -> list[str]:
@@ -338,7 +369,7 @@ class OutboxPart(CasePart):
         released = self._db.execute(
             update(outbox)
             .where(outbox.c.id == item_id, outbox.c.state.in_(("uncertain", "refused")), outbox.c.raw.is_not(None))
-            .values(state="due", due_at=now, owner=None, leased_until=None, attempts=0)
+            .values(state="due", created_at=now, due_at=now, owner=None, leased_until=None, attempts=0)
         )
         return released.rowcount == 1
 

@@ -258,6 +258,7 @@ class SqlQueries:
                     & (ledger.c.uidvalidity == quarantine.c.uidvalidity)
                     & (ledger.c.uid == quarantine.c.uid),
                 )
+                .where(ledger.c.outcome == LedgerOutcome.QUARANTINED)  # else released, and not yet tried again
                 .order_by(quarantine.c.at.desc(), quarantine.c.id.desc())
             ).all()
         return [QuarantineRow(*row) for row in rows]

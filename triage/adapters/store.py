@@ -45,6 +45,9 @@ class SqlUnitOfWork(LedgerPart, DraftPart, OutboxPart, SentCopyPart, WatchPart):
         made = self._db.execute(first.on_conflict_do_nothing(index_elements=["name"]).returning(leases.c.name))
         return made.first() is not None
 
+    def release_lease(self, name: str, *, owner: str, now: datetime) -> None:
+        self._db.execute(update(leases).where(leases.c.name == name, leases.c.owner == owner).values(leased_until=now))
+
     def job_ran(self, name: str, *, at: datetime, ok: bool, error: str = "") -> None:
         """`error` is a class name or a text without personal data; the last one stays visible after a success."""
         values: dict[str, object] = {"last_started": at}

@@ -11,7 +11,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from triage.adapters.rows import Unit, chunks
 from triage.adapters.tables import COURTESY_DUE, cases, folders, ledger, quarantine
 from triage.core.assessment import Band
-from triage.core.mail import LedgerOutcome, UidRef
+from triage.core.mail import FetchedMail, LedgerOutcome, UidRef
 from triage.errors import ConflictError
 from triage.ports import FolderMark, LedgerEntry
 from triage.row_ids import new_row_id
@@ -185,6 +185,8 @@ class LedgerPart(Unit):
             "case_id": case_id,
         }
         if self._db.execute(_FINISH, {**row, **values}).rowcount == 1:
+            if outcome != LedgerOutcome.QUARANTINED:
+                self._leave_quarantine(folder, ref)
             return
         before = self._db.execute(select(ledger.c.outcome).where(_ROW), row).first()
         if before is None:
@@ -226,9 +228,7 @@ class LedgerPart(Unit):
 
     def release_quarantined(self, row_id: str, *, now: datetime) -> bool:
         row = self._db.execute(
-            delete(quarantine)
-            .where(quarantine.c.id == row_id)
-            .returning(quarantine.c.folder, quarantine.c.uidvalidity, quarantine.c.uid)
+            select(quarantine.c.folder, quarantine.c.uidvalidity, quarantine.c.uid).where(quarantine.c.id == row_id)
         ).first()
         if row is None:
             return False
@@ -237,8 +237,29 @@ class LedgerPart(Unit):
             ledger.c.uid == row.uid,
             ledger.c.outcome == LedgerOutcome.QUARANTINED,
         )
-        self._db.execute(again.values(outcome=None, rule="", finished_at=None, attempts=1))
-        return True
+        released = self._db.execute(again.values(outcome=None, rule="", finished_at=None, attempts=1))
+        return released.rowcount == 1
+
+    def kept_mail(self, folder: str, ref: UidRef) -> FetchedMail | None:
+        row = self._db.execute(
+            select(quarantine).where(
+                quarantine.c.folder == folder,
+                quarantine.c.uidvalidity == ref.uidvalidity,
+                quarantine.c.uid == ref.uid,
+                quarantine.c.raw.is_not(None),
+            )
+        ).first()
+        if row is None:
+            return None
+        raw = self._sealer.open_bytes(row.raw, quarantine, row.id, "raw")
+        return FetchedMail(ref, row.internal_date or row.at, row.size, raw, complete=len(raw) >= row.size)
+
+    def retire_unfinished(self, folder: str, *, uidvalidity: int, at: datetime) -> None:
+        self._db.execute(
+            update(ledger)
+            .where(ledger.c.outcome.is_(None), ledger.c.folder == folder, ledger.c.uidvalidity != uidvalidity)
+            .values(outcome=LedgerOutcome.GONE, rule="uidvalidity_changed", finished_at=at, present=False)
+        )
 
     def _leave_quarantine(self, folder: str, ref: UidRef) -> None:
         self._db.execute(

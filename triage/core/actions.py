@@ -73,13 +73,30 @@ class PrepareDraft:
 
 
 @dataclass(frozen=True, slots=True)
+class ReturnToStaff:
+    """An approved reply bounced: an answered case is open again, with `terms` from the report on."""
+
+    terms: Terms
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """Tell staff at once: "danger"."""
 
     kind: str
 
 
-Action = OpenCase | AppendToCase | AttachToCase | Ignore | Acknowledge | WithholdAcknowledgement | PrepareDraft | Alert
+Action = (
+    OpenCase
+    | AppendToCase
+    | AttachToCase
+    | Ignore
+    | Acknowledge
+    | WithholdAcknowledgement
+    | PrepareDraft
+    | ReturnToStaff
+    | Alert
+)
 
 
 def outcome_of(actions: tuple[Action, ...]) -> LedgerOutcome:

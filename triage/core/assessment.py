@@ -28,6 +28,9 @@ class Band(StrEnum):
         return self is not Band.NORMAL
 
 
+BAND_ORDER: tuple[Band, ...] = (Band.NORMAL, Band.POSSIBLE, Band.URGENT)
+
+
 class SenderType(StrEnum):
     CITIZEN = "citizen"
     CARER = "carer"

@@ -15,9 +15,10 @@ from triage.core.actions import (
     Ignore,
     OpenCase,
     PrepareDraft,
+    ReturnToStaff,
     WithholdAcknowledgement,
 )
-from triage.core.assessment import Assessment, Band
+from triage.core.assessment import BAND_ORDER, Assessment, Band
 from triage.core.case import Case
 from triage.core.mail import MessageKind, NoReplyReason, Screening
 from triage.core.sla import SlaRules, follow_up_terms, terms_for
@@ -42,11 +43,13 @@ class Thread:
     `case`: a known Message-ID or a valid token of a known sender points to it.
     `copy_of`: the same mail was taken in before; (case id or None, its rule).
     `proposed_reference`: a valid token, but an unknown sender; a person decides.
+    `bounced_reply`: this report says that a reply of the case did not arrive.
     """
 
     case: Case | None = None
     copy_of: tuple[str | None, str] | None = None
     proposed_reference: str | None = None
+    bounced_reply: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,12 @@ def decide(
         return (Ignore(screening.rule or "own_address"),)
     if screening.kind in _MACHINE_KINDS:
         rule = screening.rule or str(screening.kind)
-        return (AttachToCase(thread.case.id, rule),) if thread.case else (Ignore(rule),)
+        if thread.case is None:
+            return (Ignore(rule),)
+        attach = AttachToCase(thread.case.id, rule)
+        if not thread.bounced_reply:
+            return (attach,)
+        return attach, ReturnToStaff(terms_for(Band.NORMAL, arrived, policy.sla))
 
     actions: list[Action] = []
     if thread.case is not None:
@@ -107,8 +115,7 @@ def decide(
 
 
 def _raised(current: Band, new: Band) -> Band | None:
-    order = (Band.NORMAL, Band.POSSIBLE, Band.URGENT)
-    return new if order.index(new) > order.index(current) else None
+    return new if BAND_ORDER.index(new) > BAND_ORDER.index(current) else None
 
 
 def _withheld_by_policy(budget: Budget, arrived: datetime, policy: Policy) -> tuple[NoReplyReason, ...]:

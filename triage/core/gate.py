@@ -30,6 +30,11 @@ def holds_bsn(text: str) -> bool:
     return any(bsn.is_valid(re.sub(r"\D", "", match[0])) for match in _NINE_DIGITS.finditer(text))
 
 
+def mask_bsn(text: str) -> str:
+    """The text with the digits of every BSN replaced by dots: what people see (`product.md` section 10)."""
+    return _NINE_DIGITS.sub(lambda found: re.sub(r"\d", "•", found[0]) if holds_bsn(found[0]) else found[0], text)
+
+
 def findings(
     *, recipients: Sequence[str], subject: str, body: str, own_addresses: Sequence[str]
 ) -> tuple[Finding, ...]:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from triage.core.actions import Terms
-from triage.core.assessment import Band
+from triage.core.assessment import BAND_ORDER, Band
 from triage.core.case import Case, CaseState, WaitingFor
 from triage.core.workdays import AMSTERDAM, WorkCalendar, local_date, start_of
 
@@ -67,10 +67,12 @@ def follow_up_terms(case: Case, band: Band, arrived: datetime, rules: SlaRules) 
     calendar = rules.calendar
     if case.state in (CaseState.ANSWERED, CaseState.CLOSED, CaseState.NO_REPLY_NEEDED):
         return terms_for(band if band.short_term else case.band, arrived, rules), True
-    rises = band.short_term and not case.band.short_term
+    rises = BAND_ORDER.index(band) > BAND_ORDER.index(case.band)
     take_up = case.take_up_due
     if rises:
         take_up = calendar.end_of(calendar.nth_working_day_after(local_date(arrived), TAKE_UP_DAYS))
+        if case.take_up_due is not None and case.taken_up_at is None:
+            take_up = min(take_up, case.take_up_due)  # a term that already runs is not stretched
     if case.state is CaseState.WAITING and case.waiting_for is WaitingFor.SENDER:
         left = max(1, case.paused_ends_left or 0)
         answer = calendar.end_of(calendar.nth_working_day_after(local_date(arrived), left))
@@ -86,13 +88,18 @@ def pause(case: Case, now: datetime, rules: SlaRules) -> Case:
     return replace(case, paused_ends_left=rules.calendar.ends_between(now, case.answer_due))
 
 
-def resume(case: Case, at: datetime, rules: SlaRules) -> Case:
-    """A person ends the wait, or the sender wrote at `at`: the kept ends (at least 1) count after that day."""
+def resume(case: Case, now: datetime, rules: SlaRules) -> Case:
+    """A person ends the wait: the kept ends (at least 1) count from this moment, the end of today included, so that
+    waiting and resuming in one day gives no day away. (A message of the sender: see `follow_up_terms`.)"""
+    calendar, today = rules.calendar, local_date(now)
     left = max(1, case.paused_ends_left or 0)
-    answer = rules.calendar.end_of(rules.calendar.nth_working_day_after(local_date(at), left))
+    if calendar.is_working_day(today) and now < calendar.end_of(today):
+        left -= 1
+    answer = calendar.end_of(calendar.nth_working_day_after(today, left) if left else today)
+    days = max(1, left)
     open_take_up = case.take_up_due if case.taken_up_at is None else None
     return replace(
-        case, paused_ends_left=None, answer_due=answer, at_risk_at=_at_risk_at(at, left, open_take_up, rules)
+        case, paused_ends_left=None, answer_due=answer, at_risk_at=_at_risk_at(now, days, open_take_up, rules)
     )
 
 

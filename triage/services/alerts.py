@@ -7,6 +7,7 @@ from datetime import datetime, time, timedelta
 
 from triage.core.case import Case
 from triage.core.workdays import AMSTERDAM, WorkCalendar, local_date
+from triage.logs import get_logger
 from triage.ports import UnitOfWork
 from triage.row_ids import new_row_id
 from triage.services.letters import Letters
@@ -60,7 +61,11 @@ class Alerts:
         due_at = now if kind in AT_ANY_HOUR else next_service_moment(now, self._hours, self._calendar)
         for address in self._to:
             outbox_id = new_row_id(now)
-            letter = self._letters.alert(
-                kind, references=references, to=address, link=self._link, outbox_id=outbox_id, now=now
-            )
+            try:
+                letter = self._letters.alert(
+                    kind, references=references, to=address, link=self._link, outbox_id=outbox_id, now=now
+                )
+            except ValueError as exc:  # a faulty address of ours must never cost a sender's mail its case
+                get_logger().error("alert_not_written", alert=kind, exc_info=exc)
+                continue
             uow.add_outbox(letter.as_item(outbox_id, None, now), due_at=due_at, message_id=letter.message_id)

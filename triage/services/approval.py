@@ -7,12 +7,13 @@ mail waits a short time in the outbox, in which the approval can be taken back.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from triage.core.case import CaseState
+from triage.core.case import CaseState, move
 from triage.core.gate import Finding, findings
 from triage.core.rights import Right, role_may
-from triage.core.sla import SlaRules
+from triage.core.sla import SlaRules, is_paused, resume
 from triage.errors import ConflictError, NotAllowed
 from triage.ports import Clock, DraftContent, DraftRevision, Queries, Store, User
 from triage.row_ids import new_row_id
@@ -75,12 +76,11 @@ class Approval:
         if not role_may(user.role, Right.RELEASE):
             raise NotAllowed("this role may draft, not release")
         now = self._clock()
-        page = self._queries.case_page(reference)
-        received = [message for message in page.messages if message.direction == "in"]
-        if len(received) > seen_messages:
-            raise ConflictError("the sender wrote again")
         with self._store.begin() as uow:
-            case = uow.case(find(uow, reference), for_update=True)
+            case = uow.case(find(uow, reference), for_update=True)  # from here on no mail joins the case unseen
+            messages = self._queries.case_page(reference).messages
+            if len([message for message in messages if message.direction == "in"]) > seen_messages:
+                raise ConflictError("the sender wrote again")
             latest = uow.latest_draft(case.id)
             if latest is None or latest.revision != revision or latest.content_hash != content_hash:
                 raise ConflictError("this is not the newest text")
@@ -114,6 +114,10 @@ class Approval:
                 uow.add_outbox(item, due_at=leaves, message_id=letter.message_id)
             uow.add_approval(case.id, revision, content_hash=content_hash, by=user.id, at=now, outbox_id=outbox_id)
             changed = taken_up(case, now, self._rules)
+            if is_paused(changed):  # an answer ends the wait for the sender
+                changed = replace(
+                    resume(changed, now, self._rules), state=move(case.state, CaseState.IN_PROGRESS), waiting_for=None
+                )
             if changed != case:
                 uow.save_case(changed)
             uow.audit("draft_approved", at=now, actor=user.id, case_id=case.id, details={"revision": revision})

@@ -10,14 +10,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from triage.core.assessment import LAWS, Band, Urgency
-from triage.core.case import Case, CaseState, WaitingFor, move
+from triage.core.assessment import BAND_ORDER, LAWS, Band, Urgency
+from triage.core.case import OPEN_STATES, Case, CaseState, WaitingFor, move
 from triage.core.sla import SlaRules, after_take_up, is_paused, pause, resume, terms_for, with_band
 from triage.errors import ConflictError, NotAllowed, NotFound
 from triage.ports import Clock, Queries, Store, UnitOfWork, User
 
 BREAKER_FACT = "breaker"
-_ORDER = (Band.NORMAL, Band.POSSIBLE, Band.URGENT)
 
 
 def taken_up(case: Case, now: datetime, rules: SlaRules) -> Case:
@@ -29,24 +28,26 @@ def taken_up(case: Case, now: datetime, rules: SlaRules) -> Case:
 
 
 class Casework:
-    """One act per method, one transaction each. Roles are checked by the caller's screen and again here."""
+    """One act per method, one transaction each. The screens check the role (`triage.core.rights`)."""
 
     def __init__(self, *, store: Store, queries: Queries, rules: SlaRules, clock: Clock) -> None:
         self._store, self._queries, self._rules, self._clock = store, queries, rules, clock
 
-    def claim(self, reference: str, *, user: User, version: int) -> None:
+    def claim(self, reference: str, *, user: User, version: int, take_over: bool = False) -> None:
+        """Raises ConflictError when somebody else holds the case, unless the person means to take it over."""
+
         def act(uow: UnitOfWork, case: Case, now: datetime) -> Case:
-            if case.state not in (CaseState.NEW, CaseState.IN_PROGRESS, CaseState.WAITING):
+            if case.state not in OPEN_STATES:
                 raise NotAllowed("only an open case can be claimed")
-            uow.set_assignee(case.id, user.id)
-            return taken_up(case, now, self._rules)
+            if case.assignee not in (None, user.id) and not take_over:
+                raise ConflictError("somebody else holds this case")
+            return replace(taken_up(case, now, self._rules), assignee=user.id)
 
         self._act(reference, user, version, "claimed", act)
 
     def release_claim(self, reference: str, *, user: User, version: int) -> None:
         def act(uow: UnitOfWork, case: Case, now: datetime) -> Case:
-            uow.set_assignee(case.id, None)
-            return case
+            return replace(case, assignee=None)
 
         self._act(reference, user, version, "claim_released", act)
 
@@ -82,7 +83,7 @@ class Casework:
         """A person opens an ended case again: a new term begins now."""
 
         def act(uow: UnitOfWork, case: Case, now: datetime) -> Case:
-            if case.state in (CaseState.NEW, CaseState.IN_PROGRESS, CaseState.WAITING):
+            if case.state in OPEN_STATES:
                 raise NotAllowed("this case is open")
             terms = terms_for(case.band, now, self._rules)
             return taken_up(
@@ -132,7 +133,7 @@ class Casework:
             raise NotAllowed("urgency and band do not go together")
 
         def act(uow: UnitOfWork, case: Case, now: datetime) -> Case:
-            if _ORDER.index(band) < _ORDER.index(case.band) and not reason.strip():
+            if BAND_ORDER.index(band) < BAND_ORDER.index(case.band) and not reason.strip():
                 raise NotAllowed("lowering the urgency needs a reason")
             before, after = (str(case.urgency), str(case.band)), (str(urgency), str(band))
             uow.add_correction(
@@ -182,6 +183,7 @@ class Casework:
         now = self._clock()
         with self._store.begin() as uow:
             uow.set_fact(BREAKER_FACT, "")
+            uow.forget_hourly_count()
             uow.audit("breaker_released", at=now, actor=user.id)
 
     # ---------------------------------------------------------------- shared
@@ -214,6 +216,8 @@ class Casework:
 
         def act(uow: UnitOfWork, case: Case, now: datetime) -> Case:
             uow.add_note(case.id, reason.strip(), by=user.id, at=now)
+            if is_paused(case):  # the time it waited for the sender is not held against it
+                case = resume(case, now, self._rules)
             return replace(
                 taken_up(case, now, self._rules),
                 state=move(case.state, to),

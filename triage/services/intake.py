@@ -2,7 +2,8 @@
 
 Before a batch is processed its UIDs are in the ledger with attempts + 1. A mail whose first attempt did not end
 (it failed, or the worker died with it) is tried once more, alone and in a child process; when it fails there too
-it is quarantined with its bytes, and the next one goes on. A worker killed from outside quarantines nothing.
+it is quarantined with its bytes, and the next one goes on. A worker killed from outside quarantines nothing. A mail
+on which the server breaks off each time is quarantined without bytes, so that it does not stop those behind it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ LEASE = "intake"
 _LEASE_TTL = timedelta(seconds=120)
 _FULL_COMPARE_EVERY = timedelta(hours=1)
 _COURTESY_BATCH = 200
+_TRIES = 2  # a mail that failed, or killed its reader, this many times is quarantined
 
 
 class LoneReader(Protocol):
@@ -102,6 +104,8 @@ class Intake:
                 report.unaccounted = uow.folder_mark(self._mailbox.name, status.uidvalidity).unaccounted
         except MailboxUnavailable:
             self._compare_next_time = True
+            with self._store.begin() as uow:  # another node may have more luck
+                uow.release_lease(LEASE, owner=self._owner, now=self._clock())
             raise
         return report
 
@@ -123,11 +127,14 @@ class Intake:
             with self._store.begin() as uow:
                 known = uow.known_uids(name, status.uidvalidity)
                 vanished = [UidRef(status.uidvalidity, uid) for uid in sorted(known - on_server)]
-                uow.mark_gone(name, [ref for ref in vanished if ref.uid in set(unfinished)], at=now)
+                missing = [UidRef(status.uidvalidity, uid) for uid in unfinished if uid not in on_server]
+                kept = {ref.uid for ref in missing if uow.kept_mail(name, ref) is not None}
+                uow.mark_gone(name, [ref for ref in missing if ref.uid not in kept], at=now)
                 uow.mark_absent(name, vanished, at=now)
+                uow.retire_unfinished(name, uidvalidity=status.uidvalidity, at=now)
                 uow.compared(name, status.uidvalidity, at=now)
             fresh = sorted(on_server - known)
-            unfinished = [uid for uid in unfinished if uid in on_server]
+            unfinished = [uid for uid in unfinished if uid in on_server or uid in kept]
             self._compare_next_time = False
         return fresh, unfinished
 
@@ -157,18 +164,44 @@ class Intake:
             raise
 
     def _take_alone(self, ref: UidRef, report: PollReport) -> None:
-        """The second and last try of one mail."""
+        """One mail by itself; the last try when an earlier one counted."""
         name = self._mailbox.name
         with self._store.begin() as uow:
-            uow.note_seen(name, [ref], at=self._clock())
+            last_try = uow.note_seen(name, [ref], at=self._clock())[ref.uid] >= _TRIES
         try:
-            fetched = list(self._mailbox.fetch([ref.uid]))
-            self._note_gone([ref], fetched, report)
+            fetched = self._fetch_alone(ref, report, last_try=last_try)
             for mail in fetched:
-                self._apply(mail, self._lone_reader.read_alone(mail.raw), report, last_try=True)
+                self._apply(mail, self._lone_reader.read_alone(mail.raw), report, last_try=last_try)
         except Retryable:
             self._forgive([ref])
             raise
+
+    def _fetch_alone(self, ref: UidRef, report: PollReport, *, last_try: bool) -> list[FetchedMail]:
+        """The mail from the server, or from the bytes kept in quarantine when the server has it no more.
+
+        When the connection breaks on this mail and the server answers again, the fault is the mail's: its attempt
+        counts, and after the last one it is quarantined without bytes."""
+        name = self._mailbox.name
+        try:
+            fetched = list(self._mailbox.fetch([ref.uid]))
+        except MailboxUnavailable as exc:
+            self._mailbox.status()  # raises as well when it is the server that is down
+            report.failed += 1
+            get_logger().warning("mail_not_fetched", uid=ref.uid, error=type(exc).__name__)
+            if last_try:
+                with self._store.begin() as uow:
+                    uow.quarantine(
+                        name, ref, raw=None, size=0, error="FetchBroken", at=self._clock(), internal_date=None
+                    )
+                report.outcomes["quarantined"] += 1
+            return []
+        if not fetched:
+            with self._store.begin() as uow:
+                kept = uow.kept_mail(name, ref)
+            if kept is not None:
+                return [kept]
+        self._note_gone([ref], fetched, report)
+        return fetched
 
     def _apply(self, mail: FetchedMail, reading: Reading | Unread, report: PollReport, *, last_try: bool) -> None:
         error = ""
@@ -246,9 +279,13 @@ class Intake:
         with self._store.begin() as uow:
             copies = uow.copies_due(name, uidvalidity, limit=_COURTESY_BATCH)
         for copy in copies:
-            if self._save_sent:
-                self._mailbox.append_sent(copy.raw, at=copy.sent_at)
-            if copy.question_uids:
-                self._mailbox.mark(copy.question_uids, flags=[ANSWERED])
+            try:
+                if self._save_sent:
+                    self._mailbox.append_sent(copy.raw, at=copy.sent_at)
+                if copy.question_uids:
+                    self._mailbox.mark(copy.question_uids, flags=[ANSWERED])
+            except MailboxUnavailable as exc:  # a full Sent folder must not stop the mail that comes in
+                get_logger().warning("sent_copy_not_kept", outbox_id=copy.outbox_id, exc_info=exc)
+                continue
             with self._store.begin() as uow:
                 uow.copy_done(copy.outbox_id, at=self._clock())

@@ -295,7 +295,8 @@ class Letters:
             raise ValueError(f"the text still holds the place-holder {unfilled[0]}")
         if not content.to:
             raise ValueError("the reply has no recipient")
-        recipients = tuple(dict.fromkeys(header_address(address) for address in (*content.to, *content.cc)))
+        each = {EmailAddress(address).normalised: header_address(address) for address in (*content.cc, *content.to)}
+        recipients = tuple(dict.fromkeys(each[EmailAddress(name).normalised] for name in (*content.to, *content.cc)))
         message_id = stable_message_id("reply", outbox_id, self._domain)
         raw = compose(
             sender=self._sender,

@@ -45,6 +45,12 @@ class RelayReport:
     unavailable: str = ""
 
 
+def _is_about_the_recipient(refusal: DeliveryRefused) -> bool:
+    """Another reverse path cannot help: bad address or mailbox (RFC 3463 §3.2, §3.3), or the mail is too large."""
+    status = refusal.enhanced_status or ""
+    return status.startswith(("5.1.", "5.2.", "5.3.")) or refusal.reply_code == 552
+
+
 class Relay:
     """Sends what is due. One instance per process; several processes share the outbox through leases."""
 
@@ -62,6 +68,8 @@ class Relay:
         self._connections, self._acknowledge = connections, acknowledge
         self._failures = 0
         self._not_before: datetime | None = None
+        self._unavailable = ""
+        self._handed_over: set[str] = set()  # items whose DATA was begun and that have no definite outcome yet
         self.stopping = False
 
     async def relay_once(self) -> RelayReport:
@@ -70,6 +78,7 @@ class Relay:
         lost = await self._in_store(lambda uow: uow.expire_sending(now=self._clock()))
         report.states["uncertain"] += len(lost)
         if self._not_before is not None and self._clock() < self._not_before:
+            report.unavailable = self._unavailable
             return report
         while not self.stopping:
             items = await self._in_store(
@@ -80,6 +89,7 @@ class Relay:
             await self._send_all(items, report)
             if report.unavailable:
                 self._failures += 1
+                self._unavailable = report.unavailable
                 pause = _SERVER_PAUSES[min(self._failures, len(_SERVER_PAUSES)) - 1]
                 self._not_before = self._clock() + timedelta(seconds=pause)
                 await self._in_store(lambda uow: uow.recover_outbox(owner=self._owner, now=self._clock()))
@@ -99,24 +109,30 @@ class Relay:
     async def _work(self, queue: asyncio.Queue[OutboxItem], report: RelayReport) -> None:
         while not queue.empty() and not report.unavailable and not self.stopping:
             item = queue.get_nowait()
-            if item.kind == "acknowledgement" and not self._acknowledge:
-                await self._record(item, report, "deferred", due_at=self._clock() + _LONGEST_PAUSE)
-                continue
             try:
-                await self._send(item, report)
+                if item.kind == "acknowledgement" and self._clock() - item.created_at >= _GIVE_UP_AFTER:
+                    await self._record(item, report, "refused")  # the day it promises may have passed
+                elif item.kind == "acknowledgement" and not self._acknowledge:
+                    await self._record(item, report, "deferred", due_at=self._clock() + _LONGEST_PAUSE)
+                else:
+                    await self._send(item, report)
             except SenderUnavailable as exc:
                 report.unavailable = str(exc)
                 get_logger().warning("sender_unavailable", reply_code=exc.reply_code, exc_info=exc)
-            except Exception as exc:  # the loop edge: this item waits, the next one goes on
+            except Exception as exc:  # the loop edge: this item is set aside, the next one goes on
                 get_logger().error("item_not_sent", outbox_id=item.id, exc_info=exc)
-                await self._defer(item, report, DeliveryDeferred("unexpected error"))
+                if item.id not in self._handed_over:  # else it stays `sending`, and becomes `uncertain` with its lease
+                    await self._defer(item, report, DeliveryDeferred("unexpected error"))
+            finally:
+                self._handed_over.discard(item.id)
 
     async def _send(self, item: OutboxItem, report: RelayReport) -> None:
         try:
             await self._attempt(item, item.envelope, report)
         except DeliveryRefused as exc:
             fallback = item.null_reverse_path_fallback
-            if item.envelope.reverse_path == "" and exc.null_reverse_path_refused and fallback:
+            if fallback and item.envelope.reverse_path == "" and not _is_about_the_recipient(exc):
+                # refused, so certainly not sent; servers turn the null path down at MAIL, RCPT or DATA
                 try:
                     await self._attempt(item, replace(item.envelope, reverse_path=fallback), report)
                 except DeliveryRefused as second:
@@ -136,12 +152,18 @@ class Relay:
         """One try. Raises only what leaves the item certainly unsent; records every other outcome itself."""
         async with self._sender.session() as session:
             await session.prepare(envelope, raw=item.raw)
-            mine = await self._in_store(lambda uow: uow.mark_sending([item.id], owner=self._owner, now=self._clock()))
+            mine = await self._in_store(
+                lambda uow: uow.mark_sending([item.id], owner=self._owner, now=self._clock(), lease=LEASE_TTL)
+            )
             if item.id not in mine:
                 get_logger().warning("lease_lost", outbox_id=item.id)
                 return
+            self._handed_over.add(item.id)
             try:
                 await session.data(item.raw)
+            except (DeliveryRefused, DeliveryDeferred):  # the server said so: certainly not sent
+                self._handed_over.discard(item.id)
+                raise
             except DeliveryUncertain as exc:
                 await self._record(item, report, "uncertain", reply_code=exc.reply_code)
                 return

@@ -17,11 +17,12 @@ from triage.core.actions import (
     Ignore,
     OpenCase,
     PrepareDraft,
+    ReturnToStaff,
     WithholdAcknowledgement,
     outcome_of,
 )
 from triage.core.assessment import Urgency
-from triage.core.case import Case, CaseState, state_after_sender_wrote
+from triage.core.case import Case, CaseState, move, state_after_sender_wrote
 from triage.core.conversation import subject_tokens, thread_ids
 from triage.core.decide import Budget, Policy, Thread, decide
 from triage.core.mail import EmailAddress, FetchedMail, LedgerOutcome, MessageKind, NoReplyReason, Screening
@@ -76,6 +77,25 @@ def identity_key(raw: bytes) -> str:
     return digest.hexdigest()
 
 
+def _is_bounced_reply(uow: UnitOfWork, reading: Reading) -> bool:
+    """A delivery report that tells of a failure of a reply that a person approved (RFC 3464 §2.3.3)."""
+    if reading.screening.kind is not MessageKind.DELIVERY_REPORT:
+        return False
+    actions = reading.mail.report_actions
+    failed = "failed" in actions if actions else True  # a report in free words tells of failures
+    return failed and "reply" in uow.sent_kinds(thread_ids(reading.mail))
+
+
+def _draft_is_free(uow: UnitOfWork, case_id: str) -> bool:
+    """False while a person's text waits, or an approved one is on its way: a new mail never eats a draft."""
+    latest = uow.latest_draft(case_id)
+    if latest is None:
+        return True
+    if latest.outbox_id is None:
+        return latest.created_by == "system"
+    return uow.outbox_state(latest.outbox_id) not in ("due", "sending", "deferred")
+
+
 class TakingIn:
     """The write side of intake; one instance per process."""
 
@@ -86,7 +106,9 @@ class TakingIn:
     def take_in(self, folder: str, fetched: FetchedMail, reading: Reading) -> TakenIn:
         """Message, case, assessment, clocks, acknowledgement, draft, audit and ledger outcome: all or nothing."""
         now = self._clock()
-        key = identity_key(fetched.raw)
+        # what the server would not give has no identity but its place
+        place = f"{folder}:{fetched.ref.uidvalidity}:{fetched.ref.uid}".encode()
+        key = identity_key(fetched.raw if fetched.raw.strip() else place)
         with self._store.begin() as uow:
             thread = self._thread(uow, reading, key)
             screening = reading.screening
@@ -137,7 +159,7 @@ class TakingIn:
             return Thread(copy_of=(known.case_id, "second_copy"))
         mail = reading.mail
         for case_id in uow.cases_by_message_ids(thread_ids(mail)):
-            return Thread(case=uow.case(case_id, for_update=True))
+            return Thread(case=uow.case(case_id, for_update=True), bounced_reply=_is_bounced_reply(uow, reading))
         for token in subject_tokens(mail.subject):
             if not uow.token_is_valid(token.reference, token.check_code):
                 continue
@@ -196,7 +218,9 @@ class TakingIn:
                 uow.add_acknowledgement(case.id, at=now, outbox_id=None, reasons=action.reasons, promised_for=None)
                 if NoReplyReason.BUDGET_HOUR in action.reasons:
                     self._trip_breaker(uow, now)
-            elif isinstance(action, PrepareDraft) and case is not None:
+            elif isinstance(action, ReturnToStaff) and case is not None:
+                case = self._return_to_staff(uow, case, message, action, now)
+            elif isinstance(action, PrepareDraft) and case is not None and _draft_is_free(uow, case.id):
                 content = self._letters.draft(reading.mail, reading.assessment, case)
                 uow.add_draft(case.id, content, by="system", at=now)
             elif isinstance(action, Alert) and case is not None:
@@ -212,6 +236,27 @@ class TakingIn:
             case_id=case.id if case else None,
         )
         return case.reference if case else None
+
+    def _return_to_staff(
+        self, uow: UnitOfWork, case: Case, message: NewMessage, action: ReturnToStaff, now: datetime
+    ) -> Case:
+        """The reply did not arrive: the case goes back to who approved it, with a term from the report on."""
+        if case.state is CaseState.ANSWERED:
+            changed = replace(
+                case,
+                state=move(case.state, CaseState.IN_PROGRESS),
+                arrived_at=message.internal_date,
+                answer_due=action.terms.answer_due,
+                take_up_due=None,
+                at_risk_at=action.terms.at_risk_at,
+                answered_at=None,
+                ended_at=None,
+            )
+            uow.save_case(changed)
+        uow.audit("reply_bounced", at=now, actor="system", case_id=case.id)
+        case = uow.case(case.id)
+        self._alerts.raise_alert(uow, "refused", case=case, now=now)
+        return case
 
     def _trip_breaker(self, uow: UnitOfWork, now: datetime) -> None:
         """Too many acknowledgements in an hour: none leaves any more until a person releases the breaker."""
@@ -259,8 +304,8 @@ class TakingIn:
     ) -> Case:
         assessment = reading.assessment
         raised = action.raised_to is not None
-        # a case that becomes urgent, or begins anew, must be taken up again by a person
-        taken_up_at = None if action.reopened or (raised and not case.band.short_term) else case.taken_up_at
+        # a case that becomes more urgent, or begins anew, must be taken up again by a person
+        taken_up_at = None if action.reopened or raised else case.taken_up_at
         changed = replace(
             case,
             state=state_after_sender_wrote(case.state, taken_up=case.taken_up_at is not None),

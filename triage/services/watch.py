@@ -14,6 +14,7 @@ from triage.services.alerts import Alerts
 
 _LOOK_AT_URGENT = time(11, 0)  # urgent and not taken up at this hour of the day it is due
 _SILENT_FACT = "mailbox_silent_since"
+FIRST_START_FACT = "first_start"
 
 
 @dataclass(slots=True)
@@ -63,6 +64,10 @@ class DeadlineWatch:
                         uow.audit(
                             "alert_raised", at=now, actor="system", case_id=watched.case.id, details={"alert": kind}
                         )
+            for row in self._queries.outbox(states=("refused", "uncertain")):
+                case_id = uow.case_by_reference(row.reference) if row.kind == "reply" and row.reference else None
+                if case_id is not None and uow.add_alert(row.state, case_id=case_id, at=now):
+                    report.raised[row.state].append(str(row.reference))
             for kind, references in report.raised.items():
                 self._alerts.send(uow, kind, references=references, now=now)
         self._watch_mailbox(now, report)
@@ -71,10 +76,14 @@ class DeadlineWatch:
     def _watch_mailbox(self, now: datetime, report: WatchReport) -> None:
         """Alarms once per silence when no poll succeeded for the configured time."""
         job = next((job for job in self._queries.health() if job.name == "poll"), None)
-        heard = (job.last_succeeded or job.last_started) if job is not None else None
-        if heard is None:
-            return
         with self._store.begin() as uow:
+            started = uow.fact(FIRST_START_FACT)
+            heard = job.last_succeeded if job is not None else None
+            if heard is None:  # it never worked: the silence began with the first start
+                if started is None:
+                    uow.set_fact(FIRST_START_FACT, now.isoformat())
+                    return
+                heard = datetime.fromisoformat(started)
             if now - heard < self._silent_after:
                 return
             if uow.fact(_SILENT_FACT) == heard.isoformat():

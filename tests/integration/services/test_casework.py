@@ -10,6 +10,7 @@ from tests.integration.harness import Harness, mail
 from triage.core.assessment import Band, Urgency
 from triage.core.case import Case, CaseState, WaitingFor
 from triage.core.gate import Finding
+from triage.core.sla import clock_state
 from triage.errors import ConflictError, NotAllowed, NotFound
 from triage.ports import DraftContent, User
 from triage.services.approval import GateFindings
@@ -233,3 +234,32 @@ def test_after_an_answer_the_next_one_can_be_written_and_sent(desk: Harness, use
 def test_only_a_medewerker_releases(desk: Harness, user: User, role: str) -> None:
     with pytest.raises(NotAllowed):
         approve(desk, desk.user(role, f"een-{role}"))
+
+
+def test_a_case_that_somebody_holds_is_only_taken_over_on_purpose(desk: Harness, user: User) -> None:
+    other = desk.user(name="bakker")
+    desk.casework.claim(REF, user=user, version=case(desk).version)
+    with pytest.raises(ConflictError):
+        desk.casework.claim(REF, user=other, version=case(desk).version)
+    seen = case(desk).version
+    desk.casework.claim(REF, user=other, version=seen, take_over=True)
+    assert case(desk).assignee == other.id
+    with pytest.raises(ConflictError):
+        desk.casework.claim(REF, user=user, version=seen, take_over=True)
+
+
+def test_time_spent_waiting_for_the_sender_is_not_held_against_a_case_that_ends(desk: Harness, user: User) -> None:
+    desk.casework.wait(REF, user=user, version=case(desk).version, waiting_for=WaitingFor.SENDER)
+    desk.later(days=14)
+    desk.casework.close(REF, user=user, version=case(desk).version, reason="niets meer gehoord")
+    assert clock_state(case(desk), desk.now) == "met"
+
+
+def test_an_answer_ends_the_wait_for_the_sender(desk: Harness, user: User) -> None:
+    desk.casework.wait(REF, user=user, version=case(desk).version, waiting_for=WaitingFor.SENDER)
+    desk.later(days=14)
+    approve(desk, user)
+    desk.later(minutes=1)
+    desk.relay_once()
+    assert case(desk).state is CaseState.ANSWERED
+    assert clock_state(case(desk), desk.now) == "met"

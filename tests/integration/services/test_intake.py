@@ -296,3 +296,98 @@ def test_danger_alerts_at_once_even_at_night_and_names_only_the_case(tmp_path: P
     for personal in ("vrager1", "Nummer", "broer", "Vraag over hulp"):
         assert personal not in alert
     desk.store.close()
+
+
+def test_a_quarantined_mail_that_left_the_mailbox_is_tried_again_from_its_kept_bytes(desk: Harness) -> None:
+    uid = desk.mailbox.deliver(mail(1, body="poison-pill"))
+    desk.poll()
+    desk.poll()
+    desk.mailbox.expunge(uid)
+    desk.intake._compare_next_time = True
+    desk.poll()
+    (row,) = desk.store.queries.quarantined()
+    desk.casework.release_quarantined(row.id, user=desk.user("beheerder"))
+    desk.reader.read_alone = lambda raw: super(type(desk.reader), desk.reader).read([raw])[0]  # type: ignore[method-assign]
+    desk.intake._compare_next_time = True
+    assert desk.poll().outcomes["case"] == 1
+    assert (desk.summary()["quarantined"], desk.summary()["unaccounted"]) == (0, 0)
+
+
+def test_a_mail_on_which_the_server_breaks_off_does_not_stop_those_behind_it(desk: Harness) -> None:
+    uids = [desk.mailbox.deliver(mail(number)) for number in range(1, 5)]
+    original = desk.mailbox.fetch
+
+    def breaks_on_the_second(wanted):
+        if uids[1] in wanted:
+            raise MailboxUnavailable("connection lost")
+        return original(wanted)
+
+    desk.mailbox.fetch = breaks_on_the_second  # type: ignore[method-assign]
+    for _ in range(4):
+        try:
+            desk.poll()
+        except MailboxUnavailable:
+            continue
+    summary = desk.summary()
+    assert (summary["cases"], summary["quarantined"], summary["unaccounted"]) == (3, 1, 0)
+    assert desk.store.queries.quarantined()[0].error == "FetchBroken"
+
+
+def test_two_mails_of_which_the_server_gives_nothing_are_two_cases(desk: Harness) -> None:
+    desk.mailbox.deliver(b"")
+    desk.mailbox.deliver(b"\r\n")
+    desk.poll()
+    assert (desk.summary()["cases"], desk.summary()["attached"]) == (2, 0)
+
+
+def test_unfinished_entries_of_an_old_uidvalidity_do_not_stay_unaccounted(desk: Harness) -> None:
+    desk.mailbox.deliver(mail(1, body="poison-pill"))
+    desk.poll()
+    desk.mailbox.new_uidvalidity()
+    desk.poll()
+    desk.poll()
+    summary = desk.summary()
+    assert summary["unaccounted"] == 0
+    assert (summary["gone"], summary["quarantined"]) == (1, 1)
+
+
+def test_a_node_that_cannot_reach_the_mailbox_lets_another_try(desk: Harness) -> None:
+    desk.mailbox.fail("status")
+    with pytest.raises(MailboxUnavailable):
+        desk.poll()
+    with desk.store.begin() as uow:
+        assert uow.lease("intake", owner="node-2", now=desk.now, ttl=timedelta(minutes=2))
+    assert desk.poll().skipped
+
+
+def test_a_new_mail_never_eats_a_draft_of_a_person(desk: Harness) -> None:
+    desk.mailbox.deliver(mail(1))
+    desk.poll()
+    user = desk.user()
+    case = desk.store.queries.case_page("JL-2026-00001").case
+    desk.casework.close("JL-2026-00001", user=user, version=case.version, reason="klaar")
+    draft = desk.store.queries.case_page("JL-2026-00001").drafts[0]
+    desk.approval.save_draft("JL-2026-00001", user=user, base_revision=draft.revision, content=draft.content)
+    desk.mailbox.deliver(mail(2, subject=f"Nog iets {case.subject_token}", sender="vrager1@mensen.example"))
+    desk.poll()
+    assert desk.store.queries.case_page("JL-2026-00001").drafts[0].created_by == user.id
+
+
+def test_an_alert_that_cannot_be_written_costs_no_mail_its_case(tmp_path: Path) -> None:
+    desk = Harness(tmp_path, alert_to=("geen adres",))
+    desk.mailbox.deliver(mail(1, body="danger-marker, er is nu gevaar voor mijn zus in huis."))
+    desk.poll()
+    assert desk.summary()["cases"] == 1
+    desk.store.close()
+
+
+def test_a_mailbox_that_never_worked_raises_the_silence_alarm(tmp_path: Path) -> None:
+    desk = Harness(tmp_path, alert_to=("toezicht@juisteloket.example",))
+    raised = []
+    for _ in range(6):
+        with desk.store.begin() as uow:
+            uow.job_ran("poll", at=desk.now, ok=False, error="MailboxUnavailable")
+        raised += desk.watch.watch_once().raised["mailbox_silent"]
+        desk.later(minutes=5)
+    assert len(raised) == 1
+    desk.store.close()
