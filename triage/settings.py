@@ -1,7 +1,8 @@
 """Typed settings: the only reader of config/ and of TRIAGE_* variables.
 
 Highest first: environment, secrets folder, config/local.toml, config/default.toml. Unknown keys are refused by
-name, at every depth and in every source, because a setting that is silently ignored is a promise not kept.
+name, at every depth and in every source, because a setting that is silently ignored is a promise not kept. A value
+that would only fail later, in the middle of a mail, is refused here as well.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import re
 import tomllib
 from collections.abc import Mapping
 from datetime import date, datetime, time
+from email.errors import HeaderParseError
+from email.headerregistry import Address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -27,11 +30,13 @@ from pydantic import (
 )
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     NestedSecretsSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
+from triage.core.compose import header_address
 from triage.core.sla import SlaRules
 from triage.core.workdays import WorkCalendar
 from triage.errors import ConfigError
@@ -40,6 +45,8 @@ ROOT = Path(__file__).resolve().parent.parent
 _PREFIX = "TRIAGE_"
 _SETTINGS_DIR_VARIABLES = frozenset({"TRIAGE_CONFIG_DIR", "TRIAGE_SECRETS_DIR"})
 _OUTSIDE = re.compile(r"^TRIAGE_TEST_")  # read by the test suite only
+
+_BLOCK = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d-(?:[01]\d|2[0-3]):[0-5]\d")
 
 Security = Literal["tls", "starttls", "none"]
 
@@ -51,12 +58,47 @@ def _empty_is_none(value: Any) -> Any:
 def _hours(value: Any) -> Any:
     blocks = value if isinstance(value, (list, tuple)) else [value]
     for block in blocks:
-        if not isinstance(block, str) or not re.fullmatch(r"[0-2]\d:[0-5]\d-[0-2]\d:[0-5]\d", block):
-            raise ValueError('give blocks such as "10:00-12:00"')
+        if not isinstance(block, str) or not _BLOCK.fullmatch(block):
+            raise ValueError('give blocks such as "10:00-12:00", from 00:00 to 23:59')
+        begins, _, ends = block.partition("-")
+        if begins >= ends:
+            raise ValueError(
+                'give blocks such as "10:00-12:00", with the earlier time first; two blocks for a night: '
+                '"22:00-23:59" and "00:00-06:00"'
+            )
     return tuple(blocks)
 
 
+def _address(value: Any) -> str:
+    """One bare address as headers and envelopes hold it (domain as A-label). A name beside it would fail at the
+    first mail."""
+    try:
+        written = header_address(value) if isinstance(value, str) else ""
+        if written.isascii():  # our own addresses go to any server: one without SMTPUTF8 takes ASCII only
+            str(Address(addr_spec=written))
+    except (ValueError, HeaderParseError, IndexError):
+        written = ""
+    if not written or not written.isascii():
+        raise ValueError(
+            "give one bare address such as meldpunt@example.nl, without a name, < >, a comma or letters with accents "
+            "before the @"
+        )
+    return written
+
+
+def _addresses(value: Any) -> Any:
+    if not isinstance(value, (list, tuple)):
+        raise ValueError('give a list of bare addresses, such as ["meldpunt@example.nl"]')
+    return tuple(_address(item) for item in value)
+
+
+def _address_or_none(value: Any) -> Any:
+    return value if value == "" else _address(value)
+
+
 Hours = Annotated[tuple[str, ...], BeforeValidator(_hours)]
+Addresses = Annotated[tuple[str, ...], BeforeValidator(_addresses)]
+OptionalAddress = Annotated[str, BeforeValidator(_address_or_none)]
 Moment = Annotated[datetime | None, BeforeValidator(_empty_is_none)]
 
 
@@ -78,7 +120,7 @@ class MailboxSettings(_Section):
     password: SecretStr
     security: Security
     ca_file: str
-    addresses: tuple[str, ...]
+    addresses: Addresses
     folder: str = Field(min_length=1)
     sent_folder: str
     save_sent: bool
@@ -96,8 +138,8 @@ class SmtpSettings(_Section):
     password: SecretStr
     security: Security
     ca_file: str
-    from_: str = Field(alias="from")
-    reverse_path: str
+    from_: OptionalAddress = Field(alias="from")
+    reverse_path: OptionalAddress
     hostname: str
     connections: int = Field(ge=1, le=32)
     timeout_seconds: float = Field(ge=1)
@@ -153,7 +195,7 @@ class CalendarSettings(_Section):
 
 
 class AlertSettings(_Section):
-    to: tuple[str, ...]
+    to: Addresses
     hours: Hours
 
 
@@ -253,18 +295,20 @@ class Settings(BaseSettings):
         return rows
 
 
-def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
-    """Reads and checks all settings. `overrides` replace TOML values (the demo's own servers); the environment
-    still wins. Raises ConfigError that names the key, its place and the mend."""
+def load_settings(overrides: Mapping[str, Any] | None = None, *, forced: Mapping[str, Any] | None = None) -> Settings:
+    """Reads and checks all settings. `overrides` replace TOML values; the environment and the secrets folder still
+    win. `forced` wins from every source (the demo's own servers) and is checked like any other value.
+
+    Raises ConfigError that names the key, its place and the mend."""
     folder = Path(os.environ.get("TRIAGE_CONFIG_DIR", ROOT / "config"))
-    merged: dict[str, Any] = _read_toml(ROOT / "config" / "default.toml")
+    merged = default_values()
     local = folder / "local.toml"
     if local.exists():
         merged = _merge(merged, _read_toml(local))
     merged = _merge(merged, overrides or {})
     _refuse_unknown_variables(merged)
     try:
-        settings = Settings(**merged)
+        settings = _built(merged, forced or {})
     except ValidationError as exc:
         raise ConfigError(_in_words(exc)) from None
     except ValueError:
@@ -272,6 +316,27 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
     if not settings.data_dir.is_absolute():
         settings = settings.model_copy(update={"data_dir": ROOT / settings.data_dir})
     return settings
+
+
+def default_values() -> dict[str, Any]:
+    """What config/default.toml says, unchecked."""
+    return _read_toml(ROOT / "config" / "default.toml")
+
+
+def _built(merged: Mapping[str, Any], forced: Mapping[str, Any]) -> Settings:
+    if not forced:
+        return Settings(**merged)
+
+    class Forced(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls, settings_cls: type[BaseSettings], *sources: PydanticBaseSettingsSource, **named: Any
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            usual = super().settings_customise_sources(settings_cls, *sources, **named)
+            return (InitSettingsSource(settings_cls, dict(forced)), *usual)
+
+    # handed on as the plain class: a class made in a function cannot travel to a child process
+    return Settings.model_construct(**dict(Forced(**merged)))
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

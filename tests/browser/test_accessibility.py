@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.browser.conftest import Loket, violations
+from tests.browser.conftest import PASSWORD, Loket, violations
 from triage.ports import CaseFilter
 
 pytestmark = pytest.mark.chromium
@@ -18,6 +18,7 @@ SCREENS = {
         "/geen-antwoord-nodig",
         "/zaak/urgent",
         "/zaak/JL-2026-99999",
+        "/account",
     ),
     "trainee": ("/zaak/urgent",),
     "toezichthouder": ("/toezicht", "/zaak/urgent"),
@@ -42,6 +43,21 @@ def test_every_screen(loket: Loket, width: int) -> None:
             wide = page.evaluate("document.documentElement.scrollWidth")
             assert wide <= width, (role, path, wide)
     assert {name: broken for name, broken in found.items() if broken} == {}
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_setting_up_the_second_step(loket: Loket, width: int) -> None:
+    page = loket.login("medewerker", width)
+    page.goto("/account")
+    page.get_by_label("Uw wachtwoord", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Stel de tweede stap in").click()
+    page.get_by_label("Code van 6 cijfers").fill("000000")
+    page.get_by_role("button", name="Zet de tweede stap aan").click()
+    page.wait_for_selector("text=Deze code klopt niet")
+    assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    # the picture was let through by the policy and drawn
+    assert page.evaluate("document.querySelector('.qr').naturalWidth") > 100
 
 
 def test_the_page_after_a_conflict_and_an_approved_reply(loket: Loket) -> None:

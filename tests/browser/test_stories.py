@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pyotp
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Loket
+from tests.browser.conftest import PASSWORD, Loket
 from tests.integration.harness import START
 
 pytestmark = pytest.mark.chromium
@@ -130,6 +131,42 @@ def test_text_is_saved_by_itself_and_a_conflict_loses_none(loket: Loket) -> None
     expect(tom.locator(".vergelijk")).to_contain_text("Tekst van Mira")
     errors = [error for error in loket.errors if "409" not in error]  # the browser reports the refused save itself
     assert errors == []
+
+
+def test_a_second_step_is_set_up_and_asked_for(loket: Loket) -> None:
+    page = loket.login("medewerker")
+    page.get_by_role("link", name="Mijn account").click()
+    page.get_by_label("Uw wachtwoord", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Stel de tweede stap in").click()
+    secret = page.locator(".sleutel").inner_text().replace(" ", "")
+    page.get_by_label("Code van 6 cijfers").fill(pyotp.TOTP(secret).at(loket.harness.now))
+    page.get_by_role("button", name="Zet de tweede stap aan").click()
+    expect(page.get_by_role("status").first).to_contain_text("De tweede stap werkt")
+
+    loket.harness.later(seconds=30)
+    fresh = loket.page()
+    fresh.goto("/inloggen")
+    for code, lands in (("", "/inloggen"), (pyotp.TOTP(secret).at(loket.harness.now), "/werkvoorraad")):
+        fresh.get_by_label("Gebruikersnaam").fill("medewerker")
+        fresh.get_by_label("Wachtwoord").fill(PASSWORD)
+        fresh.get_by_label("Code uit uw app").fill(code)
+        fresh.get_by_role("button", name="Inloggen").click()
+        expect(fresh).to_have_url(f"{loket.address}{lands}")
+    assert [error for error in loket.errors if "401" not in error] == []
+
+
+def test_a_case_of_a_colleague_is_taken_over_on_purpose(loket: Loket) -> None:
+    trainee, page = loket.login("trainee"), loket.login("medewerker")
+    reference = open_urgent(trainee)
+    page.goto(f"/zaak/{reference}")
+    trainee.get_by_role("button", name="Pak op").click()
+    expect(trainee.get_by_role("status").first).to_contain_text("opgepakt")
+    page.get_by_role("button", name="Pak op").click()
+    expect(page.get_by_role("alert")).to_contain_text("Tom Smit heeft deze zaak nu; er is niets gedaan.")
+    page.get_by_role("button", name="Neem over van Tom Smit").click()
+    expect(page.get_by_role("status").first).to_contain_text("U hebt de zaak overgenomen")
+    case = loket.harness.store.queries.case_page(reference)
+    assert case.assignee_name == "Mira de Wit"
 
 
 def test_hostile_mail_does_nothing(loket: Loket) -> None:

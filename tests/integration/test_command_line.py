@@ -41,7 +41,9 @@ def run(tmp_path: Path):
         "OPENBLAS_NUM_THREADS": "1",
     }
 
-    def command(*arguments: str, stdin: str | bytes = b"", **variables: str) -> subprocess.CompletedProcess[str]:
+    def command(
+        *arguments: str | bytes, stdin: str | bytes = b"", **variables: str
+    ) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [sys.executable, "-m", "triage", *arguments],
             input=stdin.encode() if isinstance(stdin, str) else stdin,
@@ -154,6 +156,35 @@ def test_any_bytes_are_a_message(run) -> None:
     assert found["urgency_band"] == "possible"
 
 
+@pytest.mark.parametrize("as_json", [True, False])
+def test_inspect_shows_a_file_name_with_an_odd_byte_and_goes_on(run, tmp_path: Path, as_json: bool) -> None:
+    one = sorted(SAMPLES.glob("*.eml"))[0].read_bytes()
+    folder = os.fsencode(tmp_path / "mails")
+    Path(os.fsdecode(folder)).mkdir()
+    odd = Path(os.fsdecode(folder + b"/caf\xe9.eml"))
+    odd.write_bytes(one)
+    (tmp_path / "mails" / "d.eml").write_bytes(one)
+    done = run("inspect", *(["--json"] if as_json else []), folder, folder + b"/w\xe9g.eml")
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    if not as_json:
+        assert "caf\\udce9.eml[0]" in done.stdout and "d.eml[0]" in done.stdout
+        assert "w\\udce9g.eml: cannot be read" in done.stderr
+        return
+    assert "caf\\udce9.eml" in done.stdout
+    found = objects(done.stdout)
+    assert [item["path"] for item in found[:2]] == [str(odd), str(tmp_path / "mails" / "d.eml")]
+    assert found[0]["subject"] == found[1]["subject"]
+    assert set(found[2]) == {"path", "error"}
+
+
+def test_inspect_writes_utf8_whatever_the_terminal_can_show(run) -> None:
+    mail = "Subject: =?utf-8?b?Y2Fmw6kg4oKs?=\n\nWie betaalt de traplift? Café €".encode()
+    (found,) = objects(run("inspect", "--json", "-", stdin=mail, PYTHONIOENCODING="ascii").stdout)
+    assert found["subject"] == "café €"
+    assert "kind" in run("inspect", "-", stdin=mail, PYTHONIOENCODING="ascii").stdout
+
+
 # ---------------------------------------------------------------- demo
 
 
@@ -171,6 +202,44 @@ def test_the_demo_runs_the_sample_mailbox_to_the_end_and_agrees_with_its_servers
     assert summary["follow_ups"] >= 1
     assert summary["attached"] >= 1
     assert len([line for line in done.stderr.splitlines() if " JL-" in line or " ignored " in line]) == samples
+
+
+def test_the_demo_reaches_nothing_of_a_machine_that_is_set_up_for_real(run, tmp_path: Path) -> None:
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    (secrets / "mailbox__password").write_text("geheim-1")
+    (tmp_path / "local.toml").write_text(
+        "[mailbox]\nfolder = 'Echt'\n[acknowledgements]\nmode = 'shadow'\nsince = 2099-01-01T00:00:00+00:00\n"
+        "per_hour = 0\n[alerts]\nto = ['toezicht@echt.example']\n"
+    )
+    untouched = tmp_path / "echt"
+    port = free_port()  # nothing listens there
+    done = run(
+        "demo",
+        "--once",
+        "--json",
+        **mail_servers(port),
+        TRIAGE_SECRETS_DIR=str(secrets),
+        TRIAGE_MAILBOX__ADDRESSES='["echt@echt.example"]',
+        TRIAGE_MAILBOX__CA_FILE=str(untouched / "ca.pem"),
+        TRIAGE_SMTP__USERNAME="echt@echt.example",
+        TRIAGE_SMTP__PASSWORD="geheim-2",
+        TRIAGE_DATABASE__URL=f"sqlite:///{untouched / 'echt.sqlite3'}",
+        TRIAGE_DATA_DIR=str(untouched),
+        TRIAGE_SEAL__KEY="not a key at all",
+    )
+    assert done.returncode == 0, done.stderr
+    (summary,) = objects(done.stdout)
+    assert summary["received"] == len(list(SAMPLES.glob("*.eml")))
+    assert summary["acknowledged"] > 0 and (summary["pending"], summary["unaccounted"]) == (0, 0)
+    assert not untouched.exists()
+    assert str(port) not in done.stderr
+
+
+def test_a_mistyped_variable_stops_the_demo_too(run) -> None:
+    done = run("demo", "--once", "--json", TRIAGE_MAILBX__HOST="x")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "TRIAGE_MAILBX__HOST" in done.stderr
 
 
 def test_json_without_once_is_a_wrong_call(run) -> None:

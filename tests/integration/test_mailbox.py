@@ -320,7 +320,7 @@ class TestOnDovecot:
             assert [item.raw for item in mailbox.fetch(mailbox.uids())] == [mail("nieuw")]
             mailbox.close()
 
-    def test_wrong_password_names_the_login_and_waits_before_the_next_try(
+    def test_wrong_password_names_the_setting_and_waits_before_the_next_try(
         self, dovecot: DovecotServer, mailbox_settings: Callable[..., MailboxSettings]
     ) -> None:
         account, _ = dovecot.account()
@@ -330,8 +330,9 @@ class TestOnDovecot:
         with pytest.raises(MailboxUnavailable) as first:
             mailbox.status()
         text = str(first.value)
-        assert f'refused the login "{account}" [AUTHENTICATIONFAILED]' in text
-        assert "mailbox.password" in text and "verkeerd" not in text and "\n" not in text
+        assert f"127.0.0.1:{dovecot.port} refused the login as mailbox.username [AUTHENTICATIONFAILED]" in text
+        assert "TRIAGE_MAILBOX__PASSWORD" in text and "verkeerd" not in text and "\n" not in text
+        assert account not in text
         with pytest.raises(MailboxUnavailable, match="next try in"):
             mailbox.status()
         moment[0] += 31

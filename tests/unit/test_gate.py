@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from triage.core.gate import Finding, findings, holds_bsn
+from triage.core.gate import Finding, findings, holds_bsn, mask_bsn
 
 # passes the elfproef and is reserved for tests: published as an example number by the government
 EXAMPLE_BSN = "111222333"
@@ -46,3 +46,10 @@ def test_nobody_to_write_to_ourselves_and_an_empty_text_block() -> None:
     assert found(to=()) == (Finding.NO_RECIPIENT,)
     assert found(to=("MELDPUNT@juisteloket.example",)) == (Finding.OWN_RECIPIENT,)
     assert found(body="  [[handtekening]] ") == (Finding.EMPTY,)
+
+
+def test_a_bsn_is_masked_and_our_references_are_not() -> None:
+    assert mask_bsn("BSN 111222333, zaak") == "BSN •••••••••, zaak"
+    for number in range(1, 400):
+        text = f"Re: [JL-2026-{number:05d}-K7] en nog 030 789 78 78"
+        assert mask_bsn(text) == text

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 import tomllib
 from pathlib import Path
 
 import pytest
 
 from triage.errors import ConfigError
-from triage.settings import ROOT, load_settings
+from triage.settings import ROOT, Settings, default_values, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -89,6 +90,93 @@ def test_a_wrong_key_in_local_toml_is_named(text: str, said: str, tmp_path: Path
     with pytest.raises(ConfigError) as error:
         load_settings()
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "listed"),
+    [("alerts", "to", True), ("mailbox", "addresses", True), ("smtp", "from", False), ("smtp", "reverse_path", False)],
+)
+@pytest.mark.parametrize(
+    "address",
+    [
+        "Toezicht <toezicht@loket.example>",
+        "<toezicht@loket.example>",
+        "toezicht@loket.example, balie@loket.example",
+        "toezicht",
+        "toezicht@",
+        "@loket.example",
+        "toezicht@loket..example",
+        "tóézicht@loket.example",
+        "toezicht@loket.example\\nBcc: x@y.example",
+    ],
+)
+def test_an_address_that_no_mail_can_bear_is_refused_at_the_start(
+    section: str, key: str, listed: bool, address: str, tmp_path: Path
+) -> None:
+    value = f'["{address}"]' if listed else f'"{address}"'
+    (tmp_path / "local.toml").write_text(f"[{section}]\n{key} = {value}\n")
+    with pytest.raises(ConfigError) as error:
+        load_settings()
+    said = str(error.value)
+    assert f"setting {section}.{key}: give one bare address such as meldpunt@example.nl" in said
+    assert "loket" not in said
+
+
+def test_bare_addresses_are_taken_and_a_foreign_domain_is_written_for_the_envelope(tmp_path: Path) -> None:
+    (tmp_path / "local.toml").write_text(
+        "[alerts]\nto = ['toezicht+triage@loket.example', ' balie@loket.example ']\n"
+        "[smtp]\nfrom = 'meldpunt@zórg.example'\nreverse_path = ''\n[mailbox]\naddresses = []\n"
+    )
+    settings = load_settings()
+    assert settings.alerts.to == ("toezicht+triage@loket.example", "balie@loket.example")
+    assert settings.smtp.from_ == "meldpunt@xn--zrg-gna.example"
+    assert (settings.smtp.reverse_path, settings.mailbox.addresses) == ("", ())
+
+
+def test_one_address_where_a_list_is_meant_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "local.toml").write_text("[alerts]\nto = 'toezicht@loket.example'\n")
+    with pytest.raises(ConfigError, match=r"alerts\.to: give a list of bare addresses"):
+        load_settings()
+
+
+@pytest.mark.parametrize("section", ["alerts", "telephone"])
+@pytest.mark.parametrize(
+    "block", ["29:00-30:00", "17:00-08:00", "24:00-24:30", "10:00-10:00", "10:60-11:00", "9:00-10:00", "10:00"]
+)
+def test_hours_that_no_clock_knows_are_refused(section: str, block: str, tmp_path: Path) -> None:
+    (tmp_path / "local.toml").write_text(f"[{section}]\nhours = ['08:30-12:00', '{block}']\n")
+    with pytest.raises(ConfigError) as error:
+        load_settings()
+    assert f'setting {section}.hours: give blocks such as "10:00-12:00"' in str(error.value)
+
+
+def test_forced_values_win_from_every_source_and_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    (secrets / "mailbox__password").write_text("geheim-1")
+    (tmp_path / "local.toml").write_text("[mailbox]\nfolder = 'Echt'\n[web]\nport = 8099\n")
+    monkeypatch.setenv("TRIAGE_SECRETS_DIR", str(secrets))
+    monkeypatch.setenv("TRIAGE_MAILBOX__HOST", "echt.example")
+    monkeypatch.setenv("TRIAGE_DATABASE__URL", "postgresql+psycopg://echt.example/x")
+    monkeypatch.setenv("TRIAGE_LOG__LEVEL", "error")
+    forced = {
+        "mailbox": {**default_values()["mailbox"], "host": "127.0.0.1", "password": "eigen"},
+        "database": {"url": ""},
+        "data_dir": str(tmp_path),
+    }
+    settings = load_settings({"log": {"level": "warning"}}, forced=forced)
+    mailbox = settings.mailbox
+    assert (mailbox.host, mailbox.folder, mailbox.password.get_secret_value()) == ("127.0.0.1", "INBOX", "eigen")
+    assert settings.database_url == f"sqlite:///{tmp_path / 'triage.sqlite3'}"
+    assert (settings.web.port, settings.log.level) == (8099, "error")
+    assert type(settings) is Settings
+    # it travels to the child that reads hostile mail
+    assert pickle.loads(pickle.dumps(settings)) == settings  # noqa: S301 - our own bytes
+    with pytest.raises(ConfigError, match=r"mailbox\.port"):
+        load_settings(forced={"mailbox": {"port": 70_000}})
+    monkeypatch.setenv("TRIAGE_MAILBX__HOST", "x")
+    with pytest.raises(ConfigError, match="TRIAGE_MAILBX__HOST"):
+        load_settings(forced=forced)
 
 
 def test_secrets_come_from_a_folder_and_are_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

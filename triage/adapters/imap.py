@@ -23,6 +23,7 @@ from triage.adapters.imap_connection import (
     ImapConnection,
     announced,
     is_refusal,
+    quoted_folder,
 )
 from triage.adapters.imap_oversized import TEXT_LIMIT, find_text_part, is_report, join_text_part, without_text
 from triage.adapters.mail_server import Fact, response_code
@@ -287,7 +288,7 @@ class ImapMailbox:
                     raise
                 code = response_code(str(exc))
                 raise MailboxUnavailable(
-                    f'{self._connection.server}: the copy was not kept in "{name}"{code}; '
+                    f"{self._connection.server}: the copy was not kept in folder {quoted_folder(name)}{code}; "
                     "check that the mailbox is not full and that the folder can be written"
                 ) from exc
 

@@ -237,7 +237,10 @@ class ImapConnection:
             code = response_code(str(exc))
             if code in TEMPORARY or "too many" in str(exc).lower():
                 raise MailboxUnavailable(f"{self.server} takes no logins now{code}; it is tried again") from exc
-            reason = f'{self.server} refused the login "{user}"{code}; check mailbox.username and mailbox.password'
+            reason = (
+                f"{self.server} refused the login as mailbox.username{code}; "
+                "check mailbox.username and mailbox.password (TRIAGE_MAILBOX__PASSWORD)"
+            )
             self._hold_off.refused(reason)
             raise MailboxUnavailable(reason) from exc
 
@@ -245,10 +248,14 @@ class ImapConnection:
         name = self._settings.folder
         names = sorted(folder for _, _, folder in client.list_folders())
         if name in names or name.upper() == "INBOX":
-            return f'{self.server}: folder "{name}" cannot be opened{refusal}; check the rights of mailbox.username'
-        more = ", …" if len(names) > _MAX_FOLDERS_NAMED else ""
-        listed = ", ".join(f'"{folder}"' for folder in names[:_MAX_FOLDERS_NAMED])
-        return f'{self.server}: there is no folder "{name}"; set mailbox.folder to one of {listed}{more}'
+            return (
+                f"{self.server}: folder {quoted_folder(name)} cannot be opened{refusal}; "
+                "check the rights of mailbox.username"
+            )
+        told = [folder for folder in names if "@" not in folder][:_MAX_FOLDERS_NAMED]
+        more = ", …" if len(told) < len(names) else ""
+        listed = ", ".join(f'"{folder}"' for folder in told)
+        return f"{self.server}: there is no folder {quoted_folder(name)}; set mailbox.folder to one of {listed}{more}"
 
 
 def forget_announcements(client: Any) -> None:
@@ -260,6 +267,12 @@ def announced(client: Any, name: str) -> list[bytes]:
     """What the server said by itself under this name since the last call, such as EXISTS; clears it."""
     data: list[bytes | None] = client._imap.response(name)[1]
     return [item for item in data if item is not None]
+
+
+def quoted_folder(name: str) -> str:
+    """The folder as an error text names it: shared ones bear their owner's address on some servers, and an error
+    text holds none."""
+    return f'"{name}"' if "@" not in name else "(named after an address)"
 
 
 def _is_preauthenticated(client: Any) -> bool:

@@ -218,8 +218,8 @@ class SmtpSender:
                 )
         except aiosmtplib.SMTPAuthenticationError as exc:
             later = 400 <= exc.code < 500
-            what = "takes no logins now" if later else f'refused the login "{user}"'
-            mend = "it is tried again" if later else "check smtp.username and smtp.password"
+            what = "takes no logins now" if later else "refused the login as smtp.username"
+            mend = "it is tried again" if later else "check smtp.username and smtp.password (TRIAGE_SMTP__PASSWORD)"
             refusal = SenderUnavailable(
                 f"{self.server} {what} (reply {exc.code}); {mend}",
                 reply_code=exc.code,

@@ -106,6 +106,11 @@ def remarks(settings: Settings) -> list[str]:
             "calendar: confirm with the organisation whether Goede Vrijdag and 5 mei are working days and which days "
             "the helpdesk is closed, then set calendar.confirmed = true"
         )
+    if settings.organisation.privacy_url == settings.organisation.website:
+        found.append(
+            "organisation.privacy_url is the start page: set it to the page with your privacy statement, since every "
+            "mail points to it"
+        )
     if settings.acknowledgements.mode == "shadow":
         found.append(
             "acknowledgements.mode is shadow: everything is computed and shown, no acknowledgement leaves; "

@@ -18,7 +18,7 @@ from triage.commands.output import json_line, mail_line, say
 from triage.commands.running import serve
 from triage.demo.samples import load, sample_paths
 from triage.demo.servers import EmbeddedServers
-from triage.settings import Settings, load_settings
+from triage.settings import Settings, default_values, load_settings
 from triage.web.auth import password_hash
 
 ADDRESS = "meldpunt@juisteloket.example"
@@ -61,29 +61,37 @@ class ServerThread:
 def embedded() -> Iterator[tuple[ServerThread, Settings]]:
     """Servers and settings of the embedded default, in a data folder that is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="triage-demo-") as folder, ServerThread() as thread:
-        connection = {"host": "127.0.0.1", "security": "none"}
-        overrides: dict[str, Any] = {
-            "data_dir": folder,
-            "mailbox": {
-                **connection,
-                "port": thread.servers.imap_port,
-                "username": ADDRESS,
-                "password": thread.servers.password,
-                "addresses": [ADDRESS],
-                "poll_seconds": 2,
-            },
-            "smtp": {
-                **connection,
-                "port": thread.servers.smtp_port,
-                "from": ADDRESS,
-                "relay_seconds": 1,
-                "hostname": "demo.juisteloket.example",
-            },
-            "acknowledgements": {"mode": "live"},
-            "alerts": {"to": ["toezicht@juisteloket.example"]},
-            "log": {"level": "warning"},
-        }
-        yield thread, load_settings(overrides)
+        yield thread, load_settings({"log": {"level": "warning"}}, forced=own_settings(folder, thread.servers))
+
+
+def own_settings(folder: str, servers: EmbeddedServers) -> dict[str, Any]:
+    """The whole of each section through which a demo could reach a real server, mailbox, database or key.
+
+    Forced, and complete, because the machine it runs on may hold the settings of a real one."""
+    defaults = default_values()
+    connection = {"host": servers.host, "security": "none"}
+    own: dict[str, dict[str, Any]] = {
+        "mailbox": {
+            **connection,
+            "port": servers.imap_port,
+            "username": ADDRESS,
+            "password": servers.password,
+            "addresses": [ADDRESS],
+            "poll_seconds": 2,
+        },
+        "smtp": {
+            **connection,
+            "port": servers.smtp_port,
+            "from": ADDRESS,
+            "relay_seconds": 1,
+            "hostname": "demo.juisteloket.example",
+        },
+        "database": {},
+        "acknowledgements": {"mode": "live"},
+        "alerts": {"to": ["toezicht@juisteloket.example"]},
+        "seal": {},
+    }
+    return {"data_dir": folder, **{section: {**defaults[section], **values} for section, values in own.items()}}
 
 
 def demo(*, once: bool, as_json: bool) -> int:

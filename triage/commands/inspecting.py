@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from triage.bootstrap import reader_for
-from triage.commands.output import json_line
+from triage.commands.output import json_line, say, show
 from triage.core.assess import judged_text
 from triage.services.reading import Reader, Reading, Unread
 from triage.settings import load_settings
@@ -131,9 +131,9 @@ def _show(reader: Reader, batch: Sequence[Found], as_json: bool) -> bool:
         if as_json:
             json_line(result)
         elif "error" in result:
-            sys.stderr.write(f"error: {path}: {result['error']}\n")
+            say(f"error: {path}: {result['error']}")
         else:
-            sys.stdout.write(_in_words(result))
+            show(_in_words(result))
     return failed
 
 

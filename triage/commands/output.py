@@ -14,9 +14,20 @@ from triage.services.taking_in import TakenIn
 
 
 def json_line(value: Mapping[str, Any]) -> None:
-    """One compact object on stdout."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
+    """One compact object on stdout, in UTF-8 whatever the terminal's own charset.
+
+    A character without UTF-8 bytes (a file name with an odd byte, a damaged mail) becomes its JSON escape `\\udcff`,
+    so that the line stays JSON and names the very same file."""
+    line = json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n"
     sys.stdout.flush()
+    sys.stdout.buffer.write(line.encode("utf-8", "backslashreplace"))
+    sys.stdout.buffer.flush()
+
+
+def show(text: str) -> None:
+    """A result for people on stdout; what the terminal's charset cannot show is written as an escape."""
+    charset = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(charset, "backslashreplace").decode(charset))
 
 
 def say(text: str) -> None:

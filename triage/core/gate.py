@@ -32,7 +32,13 @@ def holds_bsn(text: str) -> bool:
 
 def mask_bsn(text: str) -> str:
     """The text with the digits of every BSN replaced by dots: what people see (`product.md` section 10)."""
-    return _NINE_DIGITS.sub(lambda found: re.sub(r"\d", "•", found[0]) if holds_bsn(found[0]) else found[0], text)
+    ours = [match.span() for match in _OUR_REFERENCE.finditer(text)]
+
+    def masked(found: re.Match[str]) -> str:
+        inside = any(start < found.end() and found.start() < end for start, end in ours)
+        return found[0] if inside or not holds_bsn(found[0]) else re.sub(r"\d", "•", found[0])
+
+    return _NINE_DIGITS.sub(masked, text)
 
 
 def findings(

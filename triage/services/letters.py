@@ -30,6 +30,7 @@ from triage.core.compose import (
     threading_of,
     without_plus,
 )
+from triage.core.gate import SIGNATURE
 from triage.core.mail import EmailAddress, ParsedMail
 from triage.core.sla import dutch_date
 from triage.core.workdays import WorkCalendar, local_date
@@ -51,7 +52,6 @@ from triage.settings import Organisation, TelephoneSettings
 DRAFT_SUBJECT = {"nl": "Uw vraag aan het Juiste Loket", "en": "Your question to the Juiste Loket"}
 # A place-holder, so that the gate stops the reply until a person has looked and taken it out.
 UNVERIFIED = {"nl": "[[controleer deze regel: {title}]]", "en": "[[check this rule: {title}]]"}
-SIGNATURE_PLACEHOLDER = "[[handtekening]]"
 _PLACEHOLDER = re.compile(r"\[\[[^\[\]\n]{0,300}\]\]")
 _MOST_REFERENCES_NAMED = 40
 _MOST_STEPS = 6
@@ -290,7 +290,7 @@ class Letters:
 
         Raises ValueError that names a place-holder which is still open, or says that nobody is addressed.
         """
-        unfilled = [found for found in _PLACEHOLDER.findall(content.body) if found != SIGNATURE_PLACEHOLDER]
+        unfilled = [found for found in _PLACEHOLDER.findall(content.body) if found != SIGNATURE]
         if unfilled:
             raise ValueError(f"the text still holds the place-holder {unfilled[0]}")
         if not content.to:
@@ -305,7 +305,7 @@ class Letters:
             subject=reply_subject(content.subject, case.subject_token),
             date=now,
             message_id=message_id,
-            text=content.body.replace(SIGNATURE_PLACEHOLDER, signature.strip()),
+            text=content.body.replace(SIGNATURE, signature.strip()),
             in_reply_to=in_reply_to,
             references=references,
         )

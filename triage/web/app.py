@@ -20,21 +20,21 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from triage.core.gate import mask_bsn
 from triage.core.rights import Right
 from triage.core.sla import SlaRules
 from triage.ports import Accounts, Clock, Queries, User
 from triage.settings import Organisation, WebSettings
-from triage.web import admin, cases, draft_acts, present, worklist
+from triage.web import account, admin, cases, draft_acts, present, worklist
 from triage.web.acts import CaseActs
 from triage.web.auth import Logins, password_hash
 from triage.web.case_acts import CASE_ACTS, case_act_screen
 from triage.web.dashboard import dashboard_screen
-from triage.web.desk import Desk, OnAccess, Screen, framed
+from triage.web.desk import SECOND_STEP, Desk, OnAccess, Screen, framed
 from triage.web.forms import LONGEST_BODY
 from triage.web.guard import Guard, known_hosts
 from triage.web.health import health_endpoint
 from triage.web.login import home_endpoint, login_endpoint, logout_endpoint
-from triage.web.mailtext import mask_bsn
 from triage.web.presence import Presence
 from triage.web.sessions import Sessions
 from triage.web.words import WORDS, word
@@ -150,6 +150,14 @@ def routes(desk: Desk) -> list[Route | Mount]:
         Route("/inloggen", login_endpoint(desk), methods=["GET", "POST"]),
         Route("/uitloggen", logout_endpoint(desk), methods=["POST"]),
         Route("/gezond", health_endpoint(desk.health), methods=["GET"]),
+        Route("/account", framed(desk, account.account_screen, None), methods=["GET"]),
+        Route("/account/wachtwoord", framed(desk, account.password_screen, None), methods=["POST"]),
+        Route("/account/vernieuwen", framed(desk, account.begin_screen, None), methods=["POST"]),
+        Route(
+            SECOND_STEP,
+            framed(desk, account.second_step_screen, None, while_enrolling=True),
+            methods=["GET", "POST"],
+        ),
         *(get(path, worklist.list_screen(which), Right.SEE_CASES) for which, path in worklist.LISTS.items()),
         get("/tellingen", worklist.counts_screen, Right.SEE_CASES),
         post("/zoeken", worklist.find_screen, Right.SEE_CASES),

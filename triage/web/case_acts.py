@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from triage.core.assessment import LAWS, Band, Urgency
+from triage.core.assessment import BAND_ORDER, LAWS, Urgency
 from triage.core.case import WaitingFor
 from triage.core.rights import Right
 from triage.errors import ConflictError, NotAllowed
@@ -20,8 +20,8 @@ from triage.web.forms import BadForm
 
 OVERTAKEN = "Iemand anders heeft deze zaak net veranderd. Hieronder staat de nieuwe stand; er is niets gedaan."
 FORBIDDEN = "Dit kan niet in de stand waarin de zaak nu is."
+_CLAIMS = frozenset({"oppakken", "overnemen"})
 REASON_MISSING = "Schrijf op waarom. De reden staat straks bij de zaak."
-_RANK = (Band.NORMAL, Band.POSSIBLE, Band.URGENT)
 
 
 class Incomplete(ValueError):
@@ -48,7 +48,7 @@ def case_act_screen(act: CaseAct) -> Callable[[Visit], Response]:
         try:
             act.run(visit, reference)
         except ConflictError:
-            problem = Problem(OVERTAKEN, 409, act.path, typed)
+            problem = Problem(_overtaken(visit, reference, act.path), 409, act.path, typed)
         except NotAllowed:
             problem = Problem(FORBIDDEN, 409, act.path, typed)
         except Incomplete:
@@ -59,6 +59,18 @@ def case_act_screen(act: CaseAct) -> Callable[[Visit], Response]:
         return show_case(visit, reference, problem=problem)
 
     return screen
+
+
+def _overtaken(visit: Visit, reference: str, path: str) -> str:
+    """Why the act came too late; who wanted the case itself hears who has it."""
+    page = visit.desk.queries.case_page(reference)
+    holder = page.assignee_name if page.case.assignee != visit.user.id else None
+    if path not in _CLAIMS or not holder:
+        return OVERTAKEN
+    return (
+        f"{holder} heeft deze zaak nu; er is niets gedaan. Wilt u de zaak overnemen? "
+        f"Overleg eerst. Kies dan hieronder ‘Neem over van {holder}’."
+    )
 
 
 def _version(visit: Visit) -> int:
@@ -74,6 +86,16 @@ def _reason(visit: Visit) -> str:
 
 def _claim(visit: Visit, reference: str) -> None:
     visit.desk.acts.claim(reference, user=visit.user, version=_version(visit))
+
+
+def _take_over(visit: Visit, reference: str) -> None:
+    """Only from the person whose name stood on the button."""
+    seen = visit.form.line("van", longest=100)
+    if not seen:
+        raise BadForm("van")
+    if visit.desk.queries.case_page(reference).case.assignee != seen:
+        raise ConflictError("somebody else holds this case by now")
+    visit.desk.acts.claim(reference, user=visit.user, version=_version(visit), take_over=True)
 
 
 def _release_claim(visit: Visit, reference: str) -> None:
@@ -117,7 +139,7 @@ def _correct_urgency(visit: Visit, reference: str) -> None:
     band, urgency = offered[choice]
     reason = visit.form.text("reden", longest=5000).strip()
     case = visit.desk.queries.case_page(reference).case
-    if _RANK.index(band) < _RANK.index(case.band):
+    if BAND_ORDER.index(band) < BAND_ORDER.index(case.band):
         if not visit.may(Right.DECIDE):
             raise NotAllowed("this role may not lower the urgency")
         if not reason:
@@ -144,6 +166,7 @@ def _resend(visit: Visit, reference: str) -> None:
 
 CASE_ACTS: tuple[CaseAct, ...] = (
     CaseAct("oppakken", Right.WORK, "claimed", "opgepakt", _claim),
+    CaseAct("overnemen", Right.WORK, "claimed", "overgenomen", _take_over),
     CaseAct("loslaten", Right.WORK, "claim_released", "losgelaten", _release_claim),
     CaseAct("wachten", Right.WORK, "waiting", "wacht", _wait),
     CaseAct("hervatten", Right.WORK, "resumed", "hervat", _resume),

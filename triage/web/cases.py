@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,11 +14,12 @@ from starlette.responses import JSONResponse, Response
 from triage.core.actions import Terms
 from triage.core.assessment import LAWS, Assessment, Band, Urgency
 from triage.core.case import OPEN_STATES, Case
+from triage.core.gate import SIGNATURE
 from triage.core.mail import MessageKind
 from triage.core.rights import Right
 from triage.core.sla import ClockState, clock_state, explain
 from triage.errors import NotFound
-from triage.ports import AuditRow, MessageView
+from triage.ports import AuditRow, MessageView, OutboxRow
 from triage.web.desk import Visit
 from triage.web.drafting import Editor, editor_of, reply_of
 from triage.web.mailtext import FoldedText, clean_html, cues, fold, pieces
@@ -30,7 +33,8 @@ URGENCY_CHOICES: tuple[tuple[Band, Urgency], ...] = (
     (Band.POSSIBLE, Urgency.TRANSFER),
     (Band.NORMAL, Urgency.REGULAR),
 )
-TROUBLED = frozenset({"uncertain", "refused"})
+TROUBLED = ("refused", "uncertain")
+_REFERENCE = re.compile(r"JL-\d{4}-\d{5,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,21 @@ class ShownMessage:
     text: FoldedText
     html: Markup | None
     folded_whole: bool  # long ago or automatic: only its head is open
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Mails of one kind that were refused, or of which nobody knows whether they arrived, with what to do now."""
+
+    kind: str
+    state: str
+    rows: tuple[OutboxRow, ...]
+    advice: str
+
+    @property
+    def codes(self) -> tuple[int, ...]:
+        """What our mail server answered, each code once."""
+        return tuple(dict.fromkeys(row.reply_code for row in self.rows if row.reply_code))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +123,10 @@ def show_case(
         if page.assessment
         else [],
         urgency_choices=URGENCY_CHOICES,
-        troubled=[row for row in page.outbox if row.state in TROUBLED],
+        troubles=troubles(page.outbox),
+        troubled_here=troubled_replies(page.outbox).get(case.reference, Counter()),
+        proposed_links=proposed_links(page.timeline),
+        signature=SIGNATURE,
         editor=editor or editor_of(page, reply),
         reply=reply,
         received=sum(message.direction == "in" for message in page.messages),
@@ -152,6 +174,32 @@ def clock_lines(case: Case, now: datetime) -> list[tuple[str, str, bool]]:
     return lines
 
 
+def troubles(outbox: Sequence[OutboxRow]) -> list[Trouble]:
+    """What did not certainly arrive, the reply first: a person waits for it. One mail may count several recipients."""
+    found = []
+    for kind in ("reply", "acknowledgement"):
+        for state in TROUBLED:
+            rows = tuple(row for row in outbox if (row.kind, row.state) == (kind, state))
+            if rows:
+                found.append(Trouble(kind, state, rows, word(f"{kind}_{state}", "trouble_advice")))
+    return found
+
+
+def troubled_replies(rows: Sequence[OutboxRow]) -> dict[str, Counter[str]]:
+    """For the lists: reference → how many mails of its replies were refused or are uncertain."""
+    found: dict[str, Counter[str]] = {}
+    for row in rows:
+        if row.kind == "reply" and row.reference and row.state in TROUBLED:
+            found.setdefault(row.reference, Counter())[row.state] += 1
+    return found
+
+
+def proposed_links(timeline: Sequence[AuditRow]) -> list[str]:
+    """Cases that the sender named with a valid token, though from an address that never wrote in them."""
+    named = [str(row.details.get("proposed_link") or "") for row in timeline if row.action == "case_opened"]
+    return [reference for reference in dict.fromkeys(named) if _REFERENCE.fullmatch(reference)]
+
+
 def promise_words(case: Case) -> tuple[datetime, datetime] | None:
     """(promised, due now) when the acknowledgement named another moment than holds now."""
     if case.promised_for is None or case.state not in OPEN_STATES or case.promised_for == case.answer_due:
@@ -175,6 +223,16 @@ def audit_words(row: AuditRow) -> str:
     for key, value in details.items():
         if key == "revision":
             said.append(f"versie {value}")
+        elif key == "alert":
+            said.append(word(value, "alert"))
+        elif key == "proposed_link" and value:
+            said.append(f"de afzender noemt zaak {value}")
+        elif key == "reopened" and value is True:
+            said.append("de zaak is weer open")
+        elif key == "raised_to" and value:
+            said.append(f"urgentie nu: {word(value, 'band').lower()}")
+        elif key == "reply_code" and value:
+            said.append(f"code {value}")
         elif key == "waiting_for":
             said.append(word(value, "waiting_for"))
         elif key in ("urgency", "band", "outcome", "kind", "state"):

@@ -37,6 +37,7 @@ HealthReport = Callable[[], Mapping[str, object]]
 # Messages after a redirect: the address holds the code only, the words stand here.
 MESSAGES: Mapping[str, tuple[str, str]] = {
     "opgepakt": ("ok", "U hebt de zaak opgepakt."),
+    "overgenomen": ("ok", "U hebt de zaak overgenomen."),
     "losgelaten": ("ok", "De zaak is weer vrij voor een collega."),
     "wacht": ("ok", "De zaak wacht."),
     "hervat": ("ok", "De zaak loopt weer."),
@@ -56,7 +57,11 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "niet-gevonden": ("warning", "Er is geen zaak met dit nummer."),
     "bezet": ("warning", "Iemand anders heeft deze zaak net opgepakt of veranderd. Hieronder ziet u de nieuwe stand."),
     "uitgelogd": ("ok", "U bent uitgelogd."),
+    "wachtwoord": ("ok", "Uw wachtwoord is veranderd. Op andere computers bent u uitgelogd."),
+    "tweede-stap": ("ok", "De tweede stap werkt. Bij het inloggen vult u voortaan ook de code uit uw app in."),
 }
+SECOND_STEP = "/account/tweede-stap"
+"""The page that gives an account its second step; the only one that an enrolling session may see."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,7 @@ class Desk:
             "mode": self.mode,
             "now": self.clock(),
             "user": None,
+            "enrolling": False,
             "csrf": "",
             "path": "",
             "message": None,
@@ -97,6 +103,9 @@ class Desk:
 
     def error_page(self, status: int) -> HTMLResponse:
         return self.page("fout.html", status, code=status)
+
+    def set_cookie(self, response: Response, name: str, value: str) -> None:
+        response.set_cookie(name, value, httponly=True, samesite="lax", secure=self.https, path="/")
 
 
 @dataclass(frozen=True)
@@ -129,6 +138,7 @@ class Visit:
             status,
             **{
                 "user": self.user,
+                "enrolling": self.session.enrolling,
                 "may": self.may,
                 "csrf": self.desk.sessions.csrf(self.session.token),
                 "path": self.request.url.path,
@@ -149,15 +159,22 @@ class Visit:
 Screen = Callable[[Visit], Response]
 
 
-def framed(desk: Desk, screen: Screen, right: Right) -> Callable[[Request], Any]:
-    """The endpoint of a screen for people who have this right."""
+def client_of(request: Request) -> str:
+    """The address a request came from, as far as the server knows."""
+    return request.client.host if request.client else "unknown"
+
+
+def framed(
+    desk: Desk, screen: Screen, right: Right | None, *, while_enrolling: bool = False
+) -> Callable[[Request], Any]:
+    """The endpoint of a screen for people who have this right (None: for everybody who is logged in)."""
 
     async def endpoint(request: Request) -> Response:
         form = Form()
         if request.method == "POST":
             async with request.form(max_files=0, max_fields=60) as data:
                 form = Form.of(data)
-        return await run_in_threadpool(_serve, desk, screen, right, request, form)
+        return await run_in_threadpool(_serve, desk, screen, right, while_enrolling, request, form)
 
     return endpoint
 
@@ -167,9 +184,11 @@ def from_script(request: Request) -> bool:
     return request.headers.get("accept", "") == "application/json"
 
 
-def _serve(desk: Desk, screen: Screen, right: Right, request: Request, form: Form) -> Response:
+def _serve(
+    desk: Desk, screen: Screen, right: Right | None, while_enrolling: bool, request: Request, form: Form
+) -> Response:
     try:
-        return _serve_screen(desk, screen, right, request, form)
+        return _serve_screen(desk, screen, right, while_enrolling, request, form)
     except StoreUnavailable:
         if request.method != "POST" or from_script(request):
             raise
@@ -177,15 +196,21 @@ def _serve(desk: Desk, screen: Screen, right: Right, request: Request, form: For
         return _unsaved(desk, request, form, request.cookies.get(desk.cookie, ""), 503)
 
 
-def _serve_screen(desk: Desk, screen: Screen, right: Right, request: Request, form: Form) -> Response:
+def _serve_screen(
+    desk: Desk, screen: Screen, right: Right | None, while_enrolling: bool, request: Request, form: Form
+) -> Response:
     token = request.cookies.get(desk.cookie, "")
     session = desk.sessions.find(token, touch=request.method == "POST" or not from_script(request))
     if session is None:
         return _logged_out(desk, request, form, token)
     if request.method == "POST" and not desk.sessions.csrf_matches(token, form.text("csrf", longest=200)):
         return desk.error_page(403)
+    if session.enrolling and not while_enrolling:
+        return (
+            JSONResponse({"fout": "tweede stap"}, 401) if from_script(request) else RedirectResponse(SECOND_STEP, 303)
+        )
     visit = Visit(desk, request, session, form, desk.clock())
-    if not visit.may(right):
+    if right is not None and not visit.may(right):
         return desk.error_page(403)
     try:
         return screen(visit)

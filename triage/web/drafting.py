@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import SequenceMatcher
 
+from triage.core.gate import SIGNATURE
 from triage.ports import CasePage, DraftContent, DraftRevision
 from triage.web.forms import Form, addresses
 
 # the gate stops a letter that still holds an open place, so a letter nobody wrote cannot leave
-EMPTY_LETTER = "Geachte {name},\n\n[[schrijf hier uw antwoord]]\n\nMet vriendelijke groet,\n\n[[handtekening]]\n"
+EMPTY_LETTER = f"Geachte {{name}},\n\n[[schrijf hier uw antwoord]]\n\nMet vriendelijke groet,\n\n{SIGNATURE}\n"
+UNDOABLE = frozenset({"due", "deferred"})  # certainly not sent, and nobody knows better than the store when asked
 OVER = frozenset({"sent", "refused"})
 
 
@@ -146,5 +148,5 @@ def reply_of(page: CasePage, names: Mapping[str, str]) -> Reply | None:
         sent_at=item.sent_at if item else None,
         reply_code=item.reply_code if item else None,
         outbox_id=newest.outbox_id,
-        undo=state == "due" and (item is None or item.attempts == 0),
+        undo=state in UNDOABLE,
     )

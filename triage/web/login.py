@@ -13,16 +13,15 @@ from starlette.responses import RedirectResponse, Response
 
 from triage.core.rights import Right
 from triage.web.auth import Refusal, may
-from triage.web.desk import MESSAGES, Desk
+from triage.web.desk import MESSAGES, SECOND_STEP, Desk, client_of
 from triage.web.forms import Form
 
 _OWN_PATH = re.compile(r"/(?:[a-z][\w/-]*)?", re.ASCII)
 _WORDS = {
     Refusal.WRONG: "De naam, het wachtwoord of de code klopt niet.",
     Refusal.TOO_MANY: "Er is te vaak geprobeerd om in te loggen. Wacht een kwartier en probeer het dan opnieuw.",
-    Refusal.SECOND_FACTOR_MISSING: "Uw account heeft nog geen tweede stap. Vraag de beheerder om die in te stellen.",
 }
-_STATUS = {Refusal.WRONG: 401, Refusal.TOO_MANY: 429, Refusal.SECOND_FACTOR_MISSING: 403}
+_STATUS = {Refusal.WRONG: 401, Refusal.TOO_MANY: 429}
 
 
 def _target(wanted: str) -> str:
@@ -35,16 +34,12 @@ def _before(desk: Desk) -> str:
     return f"{desk.cookie}-inloggen"
 
 
-def _set(desk: Desk, response: Response, name: str, value: str) -> None:
-    response.set_cookie(name, value, httponly=True, samesite="lax", secure=desk.https, path="/")
-
-
 def _form_page(desk: Desk, nonce: str, target: str, status: int = 200, **values: Any) -> Response:
     page = {"error": "", "username": "", "message": None, **values}
     response = desk.page(
         "inloggen.html", status, target=target, form_token=desk.sessions.keyed("login-form", nonce), **page
     )
-    _set(desk, response, _before(desk), nonce)
+    desk.set_cookie(response, _before(desk), nonce)
     return response
 
 
@@ -64,14 +59,13 @@ def login_endpoint(desk: Desk) -> Callable[[Request], Any]:
             words = "Het formulier was verlopen. Probeer het nog een keer."
             return _form_page(desk, secrets.token_urlsafe(24), target, 403, error=words)
         username, password = form.line("naam", longest=200), form.text("wachtwoord", longest=500)
-        client = request.client.host if request.client else "unknown"
-        result = desk.logins.attempt(username, password, form.line("code", longest=20), client=client)
+        result = desk.logins.attempt(username, password, form.line("code", longest=20), client=client_of(request))
         if isinstance(result, Refusal):
             return _form_page(desk, nonce, target, _STATUS[result], error=_WORDS[result], username=username)
         desk.sessions.end(request.cookies.get(desk.cookie, ""))
-        session = desk.sessions.open(result)
-        response = RedirectResponse(target, 303)
-        _set(desk, response, desk.cookie, session.token)
+        session = desk.sessions.open(result.user, enrolling=result.must_enrol)
+        response = RedirectResponse(SECOND_STEP if result.must_enrol else target, 303)
+        desk.set_cookie(response, desk.cookie, session.token)
         response.delete_cookie(_before(desk), path="/", secure=desk.https, httponly=True, samesite="lax")
         return response
 
@@ -112,6 +106,8 @@ def home_endpoint(desk: Desk) -> Callable[[Request], Any]:
         session = desk.sessions.find(request.cookies.get(desk.cookie, ""))
         if session is None:
             return RedirectResponse("/inloggen", 303)
+        if session.enrolling:
+            return RedirectResponse(SECOND_STEP, 303)
         if may(session.user, Right.ADMINISTER):
             return RedirectResponse("/beheer", 303)
         if may(session.user, Right.SUPERVISE):

@@ -14,7 +14,7 @@ import nh3
 from markupsafe import Markup
 
 from triage.core.assessment import Assessment
-from triage.core.gate import holds_bsn
+from triage.core.gate import mask_bsn
 
 _TAGS = {
     "p", "br", "div", "ul", "ol", "li", "table", "thead", "tbody", "tr", "td", "th", "blockquote", "a",
@@ -22,12 +22,6 @@ _TAGS = {
 }  # fmt: skip
 _HEADING = re.compile(r"<(/?)h[1-6]>")
 _LONGEST_HTML = 400_000  # characters; above this only the text is shown, so that one mail cannot freeze a browser
-_NINE_DIGITS = re.compile(r"(?<!\d)\d(?:[ .-]?\d){8}(?!\d)")
-
-
-def mask_bsn(text: str) -> str:
-    """The text with the digits of every BSN (elfproef) as •; length and positions stay the same."""
-    return _NINE_DIGITS.sub(lambda found: re.sub(r"\d", "•", found[0]) if holds_bsn(found[0]) else found[0], text)
 
 
 def clean_html(html: str) -> Markup | None:

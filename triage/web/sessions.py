@@ -14,7 +14,7 @@ import hashlib
 import hmac
 import json
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from triage.ports import Accounts, Clock, User
@@ -25,12 +25,17 @@ _TOUCH_AFTER = timedelta(minutes=1)  # a write per click would queue behind inta
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """`token` is the cookie's value and must not be logged."""
+    """`token` is the cookie's value and must not be logged; neither may `pending_totp`.
 
-    token: str
+    `enrolling`: the password was right, but the account must first get a second step; nothing else is open to it.
+    `pending_totp`: a secret that was shown and waits for its first code (base32), else ""."""
+
+    token: str = field(repr=False)
     user: User
     created_at: datetime
     seen_at: datetime
+    enrolling: bool = False
+    pending_totp: str = field(default="", repr=False)
 
 
 class Sessions:
@@ -54,12 +59,23 @@ class Sessions:
         """HMAC-SHA-256 of a value, apart for each purpose; hexadecimal."""
         return hmac.new(self._secret, f"{purpose}\0{value}".encode(), hashlib.sha256).hexdigest()
 
-    def open(self, user: User) -> Session:
+    def open(self, user: User, *, enrolling: bool = False) -> Session:
         """A new session under a new token (so a token planted before login is worth nothing)."""
         now = self._clock()
-        session = Session(secrets.token_urlsafe(32), user, now, now)
+        session = Session(secrets.token_urlsafe(32), user, now, now, enrolling)
         self._save(session)
         return session
+
+    def renew(self, user: User) -> Session:
+        """Ends every session of this user, here and elsewhere, and opens a new one: the ways in have changed."""
+        self._accounts.delete_sessions_of(user.id)
+        return self.open(user)
+
+    def keep_pending_totp(self, session: Session, secret: str) -> Session:
+        """The session with a secret that waits for its first code; kept sealed, never in the page's form."""
+        kept = replace(session, pending_totp=secret)
+        self._save(kept)
+        return kept
 
     def find(self, token: str, *, touch: bool = True) -> Session | None:
         """The live session of a cookie, with the user as he is now; None when it ended or the account is disabled.
@@ -76,7 +92,14 @@ class Sessions:
         if user is None or user.disabled:
             self.end(token)
             return None
-        session = Session(token, user, datetime.fromisoformat(kept["created"]), datetime.fromisoformat(kept["seen"]))
+        session = Session(
+            token,
+            user,
+            datetime.fromisoformat(kept["created"]),
+            datetime.fromisoformat(kept["seen"]),
+            enrolling=bool(kept.get("enrolling")),
+            pending_totp=str(kept.get("pending_totp", "")),
+        )
         if now - session.created_at >= self._absolute or now - session.seen_at >= self._idle:
             self.end(token)
             return None
@@ -102,6 +125,8 @@ class Sessions:
             "user": session.user.id,
             "created": session.created_at.isoformat(),
             "seen": session.seen_at.isoformat(),
+            "enrolling": session.enrolling,
+            "pending_totp": session.pending_totp,
         }
         self._accounts.save_session(
             self.keyed("session", session.token),

@@ -151,13 +151,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "gone": "Weg voordat hij gelezen kon worden",
     },
     "action": {
-        "taken_in": "Mail ontvangen",
-        "case_opened": "Zaak gemaakt",
-        "follow_up": "Nieuw bericht van de vrager",
-        "attached": "Bericht bij de zaak gevoegd",
-        "acknowledged": "Ontvangstbevestiging klaargezet",
-        "acknowledgement_withheld": "Ontvangstbevestiging niet verstuurd",
-        "draft_prepared": "Concept gemaakt",
+        "case_opened": "Mail ontvangen en zaak gemaakt",
+        "follow_up_received": "Nieuw bericht van de vrager",
         "claimed": "Opgepakt",
         "claim_released": "Losgelaten",
         "waiting": "Op wachten gezet",
@@ -173,14 +168,41 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "approval_undone": "Goedkeuring ingetrokken",
         "draft_rejected": "Concept teruggegeven",
         "alert_raised": "Waarschuwing gegeven",
-        "sent": "Mail verstuurd",
-        "refused": "Mail geweigerd",
-        "uncertain": "Onzeker of de mail is aangekomen",
+        "reply_sent": "Antwoord verstuurd",
+        "reply_deferred": "Antwoord nog niet aangenomen; het wordt opnieuw geprobeerd",
+        "reply_refused": "Antwoord geweigerd door de mailserver",
+        "reply_uncertain": "Onzeker of het antwoord is aangekomen",
+        "reply_bounced": "Antwoord kwam terug: het is niet bezorgd",
+        "reply_kept_open": "Zaak bleef open: de vrager schreef opnieuw voordat het antwoord wegging",
         "uncertain_released": "Mail opnieuw vrijgegeven",
         "quarantine_released": "Uit quarantaine gehaald",
+        "breaker_tripped": "Noodrem erop: te veel bevestigingen in een uur",
         "breaker_released": "Noodrem losgezet",
+        "case_erased": "Persoonsgegevens gewist",
         "viewed": "Bekeken",
         "viewed_raw": "Origineel gedownload",
+    },
+    "alert": {
+        "danger": "mogelijk gevaar",
+        "at_risk": "bijna te laat",
+        "breached": "te laat",
+        "urgent_not_taken_up": "dringend en nog niet opgepakt",
+        "mailbox_silent": "de mailbox is niet bereikbaar",
+        "breaker": "de noodrem staat erop",
+        "refused": "een mail is geweigerd",
+        "uncertain": "onzeker of een mail is aangekomen",
+    },
+    "trouble_advice": {
+        "reply_refused": "De vrager heeft dit antwoord niet gekregen. Controleer het adres bij ‘Aan’. Klopt het adres? "
+        "Verstuur de mail dan nog één keer. Klopt het niet? Schrijf dan een nieuw antwoord met het goede adres, of "
+        "bel de vrager.",
+        "reply_uncertain": "De verbinding viel weg tijdens het versturen. Het antwoord wordt niet vanzelf opnieuw "
+        "verstuurd. Kijk in de map Verzonden of vraag het na bij de vrager. Is het niet aangekomen? Verstuur de mail "
+        "dan nog één keer.",
+        "acknowledgement_refused": "De vrager weet nog niet dat de mail is aangekomen. Controleer het adres van de "
+        "vrager voordat u antwoordt.",
+        "acknowledgement_uncertain": "De verbinding viel weg tijdens het versturen. Misschien weet de vrager nog niet "
+        "dat de mail is aangekomen. Verstuur de bevestiging alleen opnieuw als dat zo is.",
     },
     "job": {
         "poll": "Mail ophalen",

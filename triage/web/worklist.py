@@ -14,6 +14,7 @@ from triage.core.case import OPEN_STATES, CaseState
 from triage.core.workdays import AMSTERDAM, local_date
 from triage.errors import ConflictError, NotAllowed, NotFound
 from triage.ports import CaseFilter, CaseRow
+from triage.web.cases import TROUBLED, troubled_replies
 from triage.web.desk import Screen, Visit
 from triage.web.present import running_terms, state_words, urgency_words
 from triage.web.words import WORDS
@@ -110,6 +111,7 @@ def list_screen(which: str) -> Screen:
             title=TITLES[which],
             lists=[(LISTS[key], TITLES[key], key == which) for key in LISTS],
             lines=[line_of(row, visit.now) for row in rows],
+            troubled=troubled_replies(visit.desk.queries.outbox(states=TROUBLED)),
             total=total,
             first=(filter_.page - 1) * PAGE_SIZE + 1,
             page_number=filter_.page,

@@ -164,7 +164,7 @@ def case_page(number: int = 1, **changes: object) -> CasePage:
         drafts=(revision_of(case.id, 1, draft, "system"),),
         outbox=(),
         notes=(),
-        timeline=(AuditRow(arrived, "system", "taken_in", {}),),
+        timeline=(AuditRow(arrived, "system", "case_opened", {}),),
     )
     return replace(page, **of_page)  # type: ignore[arg-type]
 
@@ -309,7 +309,9 @@ class Helpdesk:
         self.put(replace(page, case=case, **of_page))  # type: ignore[arg-type]
         self.done.append((act, reference))
 
-    def claim(self, reference: str, *, user: User, version: int) -> None:
+    def claim(self, reference: str, *, user: User, version: int, take_over: bool = False) -> None:
+        if self.case_page(reference).case.assignee not in (None, user.id) and not take_over:
+            raise ConflictError("somebody else holds it")
         self._change(
             "claim",
             reference,
@@ -479,7 +481,7 @@ class FakeAccounts:
         self._replace(user_id, user=replace(user, disabled=disabled))
 
     def set_totp(self, user_id: str, secret: str | None) -> None:
-        self._replace(user_id, totp_secret=secret)
+        self._replace(user_id, totp_secret=secret, totp_last_step=0)
 
     def use_totp_step(self, user_id: str, step: int) -> bool:
         one = next(one for one in self.credentials.values() if one.user.id == user_id)

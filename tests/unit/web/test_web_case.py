@@ -140,6 +140,43 @@ def test_a_reply_that_did_not_leave_is_an_alarm_with_one_button() -> None:
     assert world.helpdesk.done == [("release_uncertain", "o-9")]
 
 
+def test_a_reply_that_did_not_leave_is_told_at_the_top_with_what_to_do_and_how_many() -> None:
+    world = World()
+    rows = tuple(
+        OutboxRow(f"o-{number}", "reply", state, REFERENCE, NOW, NOW, 1, None, code, None)
+        for number, (state, code) in enumerate((("refused", 550), ("refused", 551), ("uncertain", None), ("sent", 250)))
+    )
+    world.helpdesk.put(case_page(1, outbox=rows))
+    page = opened(world)
+    head = page[page.index('class="zaak-kop"') : page.index('aria-labelledby="kop-gesprek"')]
+    assert "Antwoord geweigerd (2)</span>" in head and "Antwoord onzeker</span>" in head
+    assert "Antwoord: geweigerd door de mailserver (code 550, 551).</strong> Dit geldt voor 2 mails." in head
+    assert "Controleer het adres bij ‘Aan’." in head and "bel de vrager" in head
+    assert "Kijk in de map Verzonden" in head
+    assert head.count("/opnieuw-versturen") == 3
+    assert "/opnieuw-versturen" not in opened(world, "trainee")
+
+
+def test_a_case_without_such_a_reply_has_no_such_warning() -> None:
+    world = World()
+    world.helpdesk.put(
+        case_page(1, outbox=(OutboxRow("o-1", "reply", "sent", REFERENCE, NOW, NOW, 1, NOW, 250, None),))
+    )
+    page = opened(world)
+    assert "Antwoord geweigerd" not in page and "Antwoord onzeker" not in page
+
+
+def test_a_proposed_link_is_shown_with_the_case_it_names() -> None:
+    world = World()
+    told = AuditRow(NOW, "system", "case_opened", {"proposed_link": "JL-2026-00042"})
+    world.helpdesk.put(case_page(1, timeline=(told,)))
+    page = opened(world)
+    assert 'href="/zaak/JL-2026-00042">JL-2026-00042</a>, maar schrijft vanaf een ander adres.' in page
+    assert "Kijk zelf of deze vragen bij elkaar horen." in page
+    world.helpdesk.put(case_page(1, timeline=(AuditRow(NOW, "system", "case_opened", {"proposed_link": "<b>x</b>"}),)))
+    assert "De afzender noemt zaak <a" not in opened(world)
+
+
 def test_both_sides_of_a_forwarded_mail_are_told() -> None:
     world = World()
     world.helpdesk.put(case_page(1, messages=(message(1, sent_by="balie@huisarts.example", originally_from="A. Bos"),)))
@@ -162,7 +199,7 @@ def test_the_timeline_is_told_newest_first() -> None:
         case_page(
             1,
             timeline=(
-                AuditRow(NOW - timedelta(hours=3), "system", "taken_in", {}),
+                AuditRow(NOW - timedelta(hours=3), "system", "case_opened", {}),
                 AuditRow(NOW, "Mira de Wit", "laws_corrected", {"laws": ["wmo", "wlz"]}),
             ),
         )
@@ -219,6 +256,34 @@ def test_the_acts_of_a_case_one_after_the_other() -> None:
     assert world.helpdesk.pages[REFERENCE].case.state is CaseState.NO_REPLY_NEEDED
     page = browser.get(CASE).text
     assert "Gebeld met &lt;b&gt;CIZ&lt;/b&gt;" in page and "Bedankje." in page
+
+
+def test_a_case_of_somebody_else_is_only_taken_over_on_purpose() -> None:
+    world = World()
+    world.helpdesk.put(case_page(1))
+    trainee, medewerker = world.browser().login("trainee"), world.browser().login("medewerker")
+    assert "Neem over" not in medewerker.get(CASE).text
+    assert trainee.post(f"{CASE}/oppakken", versie=1).status_code == 303
+
+    version = world.helpdesk.pages[REFERENCE].case.version
+    late = medewerker.post(f"{CASE}/oppakken", versie=version)
+    assert late.status_code == 409
+    assert "Tom Smit heeft deze zaak nu; er is niets gedaan." in late.text
+    assert world.helpdesk.pages[REFERENCE].case.assignee == USERS["trainee"].id
+
+    page = medewerker.get(CASE).text
+    assert "Tom Smit heeft deze zaak." in page and "Neem over van Tom Smit" in page
+    assert 'name="van" value="u-trainee"' in page
+    assert f'action="{CASE}/oppakken"' not in page
+    assert medewerker.post(f"{CASE}/overnemen", versie=version).status_code == 400  # from whom?
+    wrong = medewerker.post(f"{CASE}/overnemen", versie=version, van="u-toezichthouder")
+    assert (wrong.status_code, world.helpdesk.pages[REFERENCE].case.assignee) == (409, USERS["trainee"].id)
+    stale = medewerker.post(f"{CASE}/overnemen", versie=version - 1, van="u-trainee")
+    assert (stale.status_code, world.helpdesk.pages[REFERENCE].case.assignee) == (409, USERS["trainee"].id)
+
+    assert medewerker.post(f"{CASE}/overnemen", versie=version, van="u-trainee").status_code == 303
+    assert world.helpdesk.pages[REFERENCE].case.assignee == USERS["medewerker"].id
+    assert "U hebt deze zaak." in medewerker.get(CASE).text
 
 
 @pytest.mark.parametrize("path", ["sluiten", "geen-antwoord", "teruggeven", "notitie"])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from tests.unit.web.fakes import NOW, World, case_page, message
 from triage.core.case import CaseState
 from triage.core.gate import Finding, findings
-from triage.ports import DraftContent
+from triage.ports import DraftContent, OutboxRow
 from triage.web.drafting import EMPTY_LETTER, DiffLine, diff
 from triage.web.forms import addresses
 
@@ -263,3 +264,14 @@ def test_diff_holds_every_line_of_both() -> None:
 )
 def test_addresses(typed: str, found: tuple[str, ...], fine: bool) -> None:
     assert addresses(typed) == (found, fine)
+
+
+def test_an_approval_can_be_taken_back_while_the_server_puts_the_mail_off() -> None:
+    world = World()
+    page = case_page(1)
+    approved = replace(page.drafts[0], approved_by="u-medewerker", approved_at=NOW, outbox_id="o-1")
+    row = OutboxRow("o-1", "reply", "deferred", REFERENCE, NOW, NOW + timedelta(minutes=5), 2, None, 451, None)
+    world.helpdesk.put(replace(page, drafts=(approved,), outbox=(row,)))
+    told = world.browser().login("medewerker").get(CASE).text
+    assert "De mailserver nam de mail nog niet aan." in told and "Trek de goedkeuring in" in told
+    assert "data-vertrek" not in told  # it does not leave at that moment, it is tried

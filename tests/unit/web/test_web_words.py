@@ -15,12 +15,13 @@ import pytest
 from tests.unit.web.fakes import NOW, World, assessment, case_page
 from triage.core.assessment import HEADS, LAWS, Band, Evidence, SenderType, Span, Urgency
 from triage.core.case import CaseState, WaitingFor
-from triage.core.gate import Finding
+from triage.core.gate import Finding, mask_bsn
 from triage.core.mail import LedgerOutcome, MessageKind, NoReplyReason
 from triage.core.rights import Role
 from triage.core.sla import ClockState
-from triage.ports import AcknowledgementView, OutboxRow, QuarantineRow
-from triage.web.mailtext import clean_html, cues, fold, mask_bsn, pieces
+from triage.ports import AcknowledgementView, AuditRow, OutboxRow, QuarantineRow
+from triage.web.cases import audit_words
+from triage.web.mailtext import clean_html, cues, fold, pieces
 from triage.web.present import size, term, when
 from triage.web.words import WORDS, word
 
@@ -63,6 +64,63 @@ def test_every_defect_of_the_parser_has_words() -> None:
                 found.add(node.args[0].value)
     assert len(found) > 15
     assert {code for code in found if isinstance(code, str)} <= WORDS["defect"].keys()
+
+
+def audited() -> set[str]:
+    """Every action that the code writes into the audit, by its literals; an f-string stands for all it can become."""
+    found: set[str] = set()
+    for path in sorted((ROOT / "triage").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args):
+                continue
+            name = node.func.attr
+            if name == "audit":
+                found |= _codes(node.args[0])
+            elif name == "on_access":
+                found |= {code for code in _codes(node.args[2]) if code.startswith("viewed")}
+            elif name in ("_act", "_end"):  # casework hands its action on
+                found |= {code for one in node.args if isinstance(one, ast.Constant) for code in _codes(one)}
+    return found
+
+
+def _codes(node: ast.expr) -> set[str]:
+    if isinstance(node, ast.Constant):
+        return {str(node.value)}
+    if isinstance(node, ast.IfExp):
+        return _codes(node.body) | _codes(node.orelse)
+    if isinstance(node, ast.JoinedStr):
+        assert isinstance(node.values[0], ast.Constant), "an action whose first word is not written out"
+        prefix = str(node.values[0].value)
+        assert prefix == "reply_", f"say here what {prefix}… can become"
+        return {f"reply_{state}" for state in ("sent", "deferred", "refused", "uncertain")}
+    return set()  # a variable: its literals are where it is called
+
+
+def test_every_action_in_the_timeline_has_words() -> None:
+    actions = audited()
+    assert {"case_opened", "follow_up_received", "reply_uncertain", "claimed", "closed", "viewed_raw"} <= actions
+    assert actions - WORDS["action"].keys() == set()
+    later = {"reply_bounced", "reply_kept_open", "reply_deferred", "case_erased", "breaker_tripped", "breaker_released"}
+    assert later <= WORDS["action"].keys()
+
+
+def test_every_alert_has_words() -> None:
+    kinds = tomllib.loads((ROOT / "templates" / "alerts" / "alerts.toml").read_text())
+    assert kinds.keys() - WORDS["alert"].keys() == set()
+
+
+def test_the_facts_of_a_timeline_line_are_told() -> None:
+    def told(action: str, **details: object) -> str:
+        return audit_words(AuditRow(NOW, "system", action, details))
+
+    assert told("alert_raised", alert="urgent_not_taken_up") == "dringend en nog niet opgepakt"
+    assert (
+        told("follow_up_received", reopened=True, raised_to="urgent") == "de zaak is weer open · urgentie nu: dringend"
+    )
+    assert told("follow_up_received", reopened=False, raised_to="") == ""
+    assert told("case_opened", proposed_link="JL-2026-00042") == "de afzender noemt zaak JL-2026-00042"
+    assert told("reply_refused", outbox_id="o-1", reply_code=550, enhanced_status="5.1.1") == "code 550"
+    assert told("reply_bounced", outbox_id="o-1") == ""
 
 
 def test_the_topics_are_those_of_the_label_guide() -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.unit.web.fakes import NOW, USERS, World, case_page, message
 from triage.core.assessment import Band, Urgency
 from triage.core.case import CaseState, WaitingFor
+from triage.ports import OutboxRow
 
 
 def references(page: str) -> list[str]:
@@ -37,6 +38,19 @@ def test_a_paused_case_has_no_running_term() -> None:
     )
     page = world.browser().login("medewerker").get("/werkvoorraad").text
     assert "staat stil" in page and "Wacht op de vrager" in page
+
+
+def test_a_reply_that_did_not_leave_stands_out_in_the_list() -> None:
+    world = World()
+    for number, kind, state in ((1, "reply", "refused"), (2, "reply", "uncertain"), (3, "acknowledgement", "refused")):
+        world.helpdesk.put(case_page(number))
+        row = OutboxRow(f"o-{number}", kind, state, f"JL-2026-{number:05d}", NOW, NOW, 1, None, None, None)
+        world.helpdesk.outbox_rows.append(row)
+    page = world.browser().login("medewerker").get("/werkvoorraad").text
+    lines = {references(line)[0]: line for line in page.split("<tr ")[1:]}
+    assert "Antwoord geweigerd" in lines["JL-2026-00001"]
+    assert "Antwoord onzeker" in lines["JL-2026-00002"]
+    assert "Antwoord" not in lines["JL-2026-00003"].replace('termijn__wat">Antwoord', "")
 
 
 @pytest.mark.parametrize(
