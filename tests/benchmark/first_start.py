@@ -80,7 +80,7 @@ def main() -> int:
             f"all {summary.get('received', 0)} sample mails done and {summary.get('acknowledged', 0)} acknowledged, s",
             done,
         ),
-        ("downloaded, MB", downloaded),
+        ("received over the network, MB", downloaded),
         (".venv on disk, MB", installed),
     ]
     bars = [Bar("-", "the sample mailbox is worked to the end (1: yes)", float(all_well), 1.0, "", at_least=True)]
