@@ -85,7 +85,8 @@ def row_from(data: Mapping[str, Any], *, where: str) -> LabelledMail:
     except KeyError as exc:
         raise ConfigError(f"{where}: the key {exc} is missing") from exc
     except (TypeError, ValueError) as exc:
-        raise ConfigError(f"{where}: {exc}") from exc
+        allowed = f"laws are of {', '.join(LAWS)}; urgency is one of {', '.join(Urgency)}"
+        raise ConfigError(f"{where}: {exc} ({allowed})") from exc
 
 
 def load_file(path: Path) -> list[LabelledMail]:
@@ -94,7 +95,8 @@ def load_file(path: Path) -> list[LabelledMail]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigError(f"{path}: cannot be read as UTF-8 text ({type(exc).__name__})") from exc
+        reason = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8 text"
+        raise ConfigError(f"{path} cannot be read: {reason}") from exc
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue

@@ -29,6 +29,7 @@ from triage.services.casework import Casework
 from triage.services.intake import Intake
 from triage.services.letters import Letters
 from triage.services.reading import Reader
+from triage.services.redraft import Redraft
 from triage.services.relay import Relay
 from triage.services.taking_in import TakenIn, TakingIn
 from triage.services.watch import DeadlineWatch
@@ -248,7 +249,13 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
         intake=intake,
         relay=relay,
         watch=watch,
-        casework=Casework(store=store, queries=store.queries, rules=rules, clock=clock),
+        casework=Casework(
+            store=store,
+            queries=store.queries,
+            rules=rules,
+            clock=clock,
+            redraft=Redraft(queries=store.queries, letters=letters),
+        ),
         approval=approval,
         clock=clock,
         owner=owner,

@@ -70,6 +70,7 @@ def configure(level: str = "info", style: Literal["lines", "json"] = "lines") ->
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a poll that outlasts its interval is nothing to tell
     logging.basicConfig(handlers=[_LibraryHandler()], level=logging.WARNING, force=True)
 
 

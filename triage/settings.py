@@ -245,6 +245,8 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         secrets_dir = os.environ.get("TRIAGE_SECRETS_DIR")
+        if secrets_dir and not Path(secrets_dir).is_dir():
+            raise ConfigError("TRIAGE_SECRETS_DIR names no folder: make it, or correct the variable")
         secrets: tuple[PydanticBaseSettingsSource, ...] = ()
         if secrets_dir:
             secrets = (

@@ -24,6 +24,7 @@ from triage.services.casework import Casework
 from triage.services.intake import Intake, PollReport
 from triage.services.letters import Letters
 from triage.services.reading import Reader, Reading, Unread
+from triage.services.redraft import Redraft
 from triage.services.relay import Relay, RelayReport
 from triage.services.taking_in import TakenIn, TakingIn
 from triage.services.watch import DeadlineWatch
@@ -153,7 +154,13 @@ class Harness:
             clock=self.clock,
             silent_after=timedelta(minutes=15),
         )
-        self.casework = Casework(store=self.store, queries=self.store.queries, rules=self.rules, clock=self.clock)
+        self.casework = Casework(
+            store=self.store,
+            queries=self.store.queries,
+            rules=self.rules,
+            clock=self.clock,
+            redraft=Redraft(queries=self.store.queries, letters=self.letters),
+        )
         self.approval = Approval(
             store=self.store,
             queries=self.store.queries,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import time
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from email import policy
 from email.message import EmailMessage
@@ -423,3 +424,15 @@ def test_writing_both_letters_stays_cheap() -> None:
             both()
         best = min(best, (time.process_time() - started) / 20)
     assert best <= 0.005
+
+
+def test_a_dying_mother_is_not_answered_as_a_sick_child() -> None:
+    text = "Mijn moeder is stervende en wil thuis blijven. Welke zorg kan vannacht nog komen?"
+    for laws in (("zvw",), ("wlz",), ("wlz", "zvw")):
+        found = assessed(laws, ("T16",), Urgency.PALLIATIVE)
+        body = letters().draft(a_mail(text), replace(found, judged_text=text), a_case()).body
+        assert "kinderverpleegkundige" not in body
+    child = "Onze zoon van 6 wordt niet meer beter. Wie regelt de zorg thuis in de laatste weken?"
+    found = assessed(("zvw",), ("T18", "T16"), Urgency.PALLIATIVE)
+    body = letters().draft(a_mail(child), replace(found, judged_text=child), a_case()).body
+    assert "kinderverpleegkundige" in body

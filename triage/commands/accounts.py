@@ -9,7 +9,7 @@ import sys
 from triage.bootstrap import open_product_store, utc_now
 from triage.commands.output import say
 from triage.core.rights import Role
-from triage.errors import ConfigError, NotFound
+from triage.errors import ConfigError, ConflictError, NotFound
 from triage.ports import Accounts, Credentials
 from triage.settings import load_settings
 from triage.web.auth import SHORTEST_PASSWORD, password_hash
@@ -44,6 +44,8 @@ def add(username: str, *, role: str, name: str, password_stdin: bool) -> None:
         raise ConfigError("a username is 2 to 40 of a-z, 0-9, '.', '_' and '-', and begins with a letter or digit")
     store, _ = open_product_store(load_settings())
     try:
+        if store.accounts.by_username(username) is not None:
+            raise ConflictError(f"account {username} exists: use `user reset` to give it a new password")
         password = _new_password(password_stdin)
         store.accounts.add(
             username=username,

@@ -41,6 +41,11 @@ def mask_bsn(text: str) -> str:
     return _NINE_DIGITS.sub(masked, text)
 
 
+def open_places(text: str) -> tuple[str, ...]:
+    """What still stands between [[ ]], {{ }} or {% %} in a text, the signature's place left out; without repeats."""
+    return tuple(dict.fromkeys(_PLACE_HOLDER.findall(text.replace(SIGNATURE, ""))))
+
+
 def findings(
     *, recipients: Sequence[str], subject: str, body: str, own_addresses: Sequence[str]
 ) -> tuple[Finding, ...]:
@@ -53,7 +58,7 @@ def findings(
         found.append(Finding.OWN_RECIPIENT)
     if not body.replace(SIGNATURE, "").strip():
         found.append(Finding.EMPTY)
-    if _PLACE_HOLDER.search(body.replace(SIGNATURE, "")) or _PLACE_HOLDER.search(subject):
+    if open_places(body) or open_places(subject):
         found.append(Finding.PLACE_HOLDER)
     if holds_bsn(body) or holds_bsn(subject):
         found.append(Finding.BSN)

@@ -15,6 +15,7 @@ from triage.core.case import OPEN_STATES, Case, CaseState, WaitingFor, move
 from triage.core.sla import SlaRules, after_take_up, is_paused, pause, resume, terms_for, with_band
 from triage.errors import ConflictError, NotAllowed, NotFound
 from triage.ports import Clock, Queries, Store, UnitOfWork, User
+from triage.services.redraft import Redraft
 
 BREAKER_FACT = "breaker"
 
@@ -30,8 +31,9 @@ def taken_up(case: Case, now: datetime, rules: SlaRules) -> Case:
 class Casework:
     """One act per method, one transaction each. The screens check the role (`triage.core.rights`)."""
 
-    def __init__(self, *, store: Store, queries: Queries, rules: SlaRules, clock: Clock) -> None:
+    def __init__(self, *, store: Store, queries: Queries, rules: SlaRules, clock: Clock, redraft: Redraft) -> None:
         self._store, self._queries, self._rules, self._clock = store, queries, rules, clock
+        self._redraft = redraft
 
     def claim(self, reference: str, *, user: User, version: int, take_over: bool = False) -> None:
         """Raises ConflictError when somebody else holds the case, unless the person means to take it over."""
@@ -121,7 +123,9 @@ class Casework:
                 before=case.laws,
                 after=ordered,
             )
-            return replace(case, laws=ordered)
+            changed = replace(case, laws=ordered)
+            self._redraft.after_correction(uow, changed, now=now)
+            return changed
 
         self._act(reference, user, version, "laws_corrected", act, {"laws": list(ordered)})
 
@@ -147,8 +151,9 @@ class Casework:
             )
             if reason.strip():
                 uow.add_note(case.id, reason.strip(), by=user.id, at=now)
-            changed = with_band(case, band, now, self._rules)
-            return replace(changed, urgency=urgency)
+            changed = replace(with_band(case, band, now, self._rules), urgency=urgency)
+            self._redraft.after_correction(uow, changed, now=now)
+            return changed
 
         self._act(reference, user, version, "urgency_corrected", act, {"urgency": str(urgency), "band": str(band)})
 

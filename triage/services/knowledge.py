@@ -41,7 +41,7 @@ _TOPICS_OF = {
     Urgency.TRANSFER: frozenset({"T06", "T13", "T14", "T15"}),
 }
 _STATUSES = frozenset({"verified", "unverified"})
-_OPTIONAL_KEYS = frozenset({"regulation", "source", "remedies", "remedy", "words", "text_en"})
+_OPTIONAL_KEYS = frozenset({"regulation", "source", "remedies", "remedy", "words", "only_with", "text_en"})
 _KEYS = frozenset({"id", "title", "topics", "laws", "urgency", "audience", "responsible_body", "checked_on", "status"})
 
 
@@ -70,6 +70,9 @@ class Block:
     remedies: tuple[str, ...]
     remedy: str
     words: tuple[str, ...]
+    only_with: tuple[
+        str, ...
+    ]  # one of these must stand in the mail: without it the block would be about another person
     footnotes: tuple[Footnote, ...]
     sections: Mapping[str, tuple[str, ...]]
     sections_en: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -107,9 +110,13 @@ class Knowledge:
         urgency = urgency_weight(assessment)
         if assessment.laws_unclear and not urgency:
             return ()
-        overlap = self._overlap(text)
+        overlap, lower = self._overlap(text), text.lower()
         ranked = sorted(
-            (self._judge(block, assessment, urgency, overlap[number]) for number, block in enumerate(self.blocks)),
+            (
+                self._judge(block, assessment, urgency, overlap[number])
+                for number, block in enumerate(self.blocks)
+                if not block.only_with or any(word in lower for word in block.only_with)
+            ),
             key=lambda choice: (-choice.score, choice.block.id),
         )
         best = ranked[0].score
@@ -274,6 +281,7 @@ def _read_block(path: Path, amounts: Mapping[str, Mapping[str, Any]]) -> Block:
         remedies=tuple(front.get("remedies", ())),
         remedy=front.get("remedy", ""),
         words=tuple(front.get("words", ())),
+        only_with=tuple(front.get("only_with", ())),
         footnotes=footnotes,
         sections=sections,
         sections_en=sections_en,

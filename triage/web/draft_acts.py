@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import JSONResponse, Response
 
+from triage.core.gate import open_places
 from triage.core.rights import Right
 from triage.core.workdays import AMSTERDAM
 from triage.errors import ConflictError, NotAllowed
@@ -103,7 +104,8 @@ def _approve(visit: Visit, reference: str, revision: DraftRevision, seen: int) -
         found = getattr(exc, "findings", None) or (exc.args[0] if exc.args else None)
         if not isinstance(found, list | tuple):
             raise  # not a verdict of the gate but a fault of ours
-        problem = Problem(STOPPED, 422, details=tuple(word(code, "gate") for code in found))
+        details = (*(word(code, "gate") for code in found), *open_places(revision.content.body))
+        problem = Problem(STOPPED, 422, details=details)
         return show_case(visit, reference, problem=problem, editor=typed_editor(revision.revision, revision.content))
     visit.desk.on_access(visit.user, reference, "draft_approved")
     return visit.done(f"/zaak/{reference}", "goedgekeurd", "#antwoord")

@@ -213,7 +213,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     },
     "gate": {
         "bsn": "Er staat een burgerservicenummer (BSN) in de mail. Haal het weg.",
-        "place_holder": "Er staat nog een open plek tussen [[ ]] in de tekst. Vul die in of haal haar weg.",
+        "place_holder": "In de tekst staat nog iets tussen [[ ]]. Staat er ‘controleer deze regel’? Zoek de regel na "
+        "en haal het merk daarna weg.",
         "no_recipient": "Er is geen ontvanger ingevuld.",
         "own_recipient": "Een van de ontvangers is een eigen adres van het loket.",
         "empty": "De mail heeft geen tekst.",

@@ -263,3 +263,16 @@ def test_an_answer_ends_the_wait_for_the_sender(desk: Harness, user: User) -> No
     desk.relay_once()
     assert case(desk).state is CaseState.ANSWERED
     assert clock_state(case(desk), desk.now) == "met"
+
+
+def test_a_correction_renews_the_machines_draft_and_never_a_persons(desk: Harness, user: User) -> None:
+    before = desk.store.queries.case_page(REF).drafts[0]
+    desk.casework.correct_laws(REF, user=user, version=case(desk).version, laws=("jeugdwet",))
+    page = desk.store.queries.case_page(REF)
+    assert page.drafts[0].revision > before.revision
+    assert page.drafts[0].content.body != before.content.body
+    assert page.drafts[0].content.to == before.content.to
+    mine = replace(before.content, body="Mijn eigen tekst.")
+    desk.approval.save_draft(REF, user=user, base_revision=page.drafts[0].revision, content=mine)
+    desk.casework.correct_laws(REF, user=user, version=case(desk).version, laws=("wmo",))
+    assert desk.store.queries.case_page(REF).drafts[0].content == mine

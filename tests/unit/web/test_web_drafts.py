@@ -129,7 +129,7 @@ def test_the_gate_says_why_a_mail_may_not_leave() -> None:
     browser = made.browser().login("medewerker")
     answer = browser.post(f"{CASE}/concept", **{**FIELDS, "tekst": "BSN …", "doe": "goedkeuren"})
     assert answer.status_code == 422
-    assert "burgerservicenummer" in answer.text and "open plek" in answer.text
+    assert "burgerservicenummer" in answer.text and "controleer deze regel" in answer.text
     assert "BSN …</textarea>" in answer.text
 
 

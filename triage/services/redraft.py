@@ -1,0 +1,48 @@
+"""A new draft after a person corrected the assessment, as long as nobody has touched the machine's text."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from triage.core.case import Case
+from triage.core.mail import EmailAddress, ParsedMail
+from triage.ports import Queries, UnitOfWork
+from triage.services.letters import Letters
+
+
+class Redraft:
+    """Writes from what the store kept of the newest received mail."""
+
+    def __init__(self, *, queries: Queries, letters: Letters) -> None:
+        self._queries, self._letters = queries, letters
+
+    def after_correction(self, uow: UnitOfWork, case: Case, *, now: datetime) -> None:
+        """`case` holds the corrected laws and urgency. A text that a person wrote or approved stays as it is."""
+        latest = uow.latest_draft(case.id)
+        if latest is None or latest.created_by != "system" or latest.outbox_id is not None:
+            return
+        page = self._queries.case_page(case.reference)
+        received = [message for message in page.messages if message.direction == "in"]
+        if page.assessment is None or not received:
+            return
+        asked = received[-1]
+        sender = (EmailAddress(asked.from_address, asked.from_name),) if asked.from_address else ()
+        mail = ParsedMail(
+            subject=asked.subject,
+            from_addresses=sender,
+            reply_to=tuple(EmailAddress(address) for address in asked.reply_to),
+            text=asked.text,
+            new_text=asked.new_text,
+        )
+        judged = replace(
+            page.assessment,
+            laws=case.laws,
+            laws_unclear=False,
+            urgency=case.urgency,
+            band=case.band,
+            danger=case.danger,
+        )
+        content = self._letters.draft(mail, judged, case)
+        if content != latest.content:
+            uow.add_draft(case.id, content, by="system", at=now)
