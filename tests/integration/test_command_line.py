@@ -110,8 +110,7 @@ def test_inspect_has_exactly_the_keys_of_the_contract(run) -> None:
         "list_or_bulk",
         "unsolicited",
         "secure_mail_notice",
-        "own",
-    } <= (kinds | {"own"})
+    } <= kinds
     for item in found:
         for evidence in item["evidence"]:
             assert 0 <= evidence["start"] < evidence["end"]

@@ -21,9 +21,8 @@ from triage.core.compose import (
     shorten_references,
     stable_message_id,
     threading_of,
-    without_plus,
 )
-from triage.core.mail import EmailAddress, ParsedMail
+from triage.core.mail import EmailAddress, ParsedMail, without_plus
 
 WHEN = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
 

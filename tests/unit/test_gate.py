@@ -45,6 +45,7 @@ def test_a_place_holder_that_was_not_filled_blocks(text: str) -> None:
 def test_nobody_to_write_to_ourselves_and_an_empty_text_block() -> None:
     assert found(to=()) == (Finding.NO_RECIPIENT,)
     assert found(to=("MELDPUNT@juisteloket.example",)) == (Finding.OWN_RECIPIENT,)
+    assert found(to=("meldpunt+zaak@juisteloket.example",)) == (Finding.OWN_RECIPIENT,)
     assert found(body="  [[handtekening]] ") == (Finding.EMPTY,)
 
 

@@ -18,7 +18,7 @@ import authres.core
 from triage.core import machine_text
 from triage.core.body import is_forward_subject, is_reply_subject
 from triage.core.htmltext import links
-from triage.core.mail import EmailAddress, MessageKind, NoReplyReason, ParsedMail, Screening
+from triage.core.mail import MessageKind, NoReplyReason, ParsedMail, Screening, without_plus
 
 _LIST_HEADERS = frozenset(
     (
@@ -101,12 +101,6 @@ class _Facts:
     auto_submitted: frozenset[str]
     precedence: frozenset[str]
     text: str
-
-
-def without_plus(address: str) -> str:
-    """An address for comparing with our own: folded, plus-form removed (RFC 5233)."""
-    local, _, domain = EmailAddress(address).normalised.rpartition("@")
-    return f"{local.partition('+')[0]}@{domain}"
 
 
 @lru_cache(maxsize=16)

@@ -19,7 +19,7 @@ from email.utils import format_datetime
 from functools import lru_cache
 from typing import Any
 
-from triage.core.mail import EmailAddress, ParsedMail
+from triage.core.mail import EmailAddress, ParsedMail, without_plus
 from triage.core.workdays import AMSTERDAM
 
 _LONGEST_ID = 250
@@ -224,12 +224,6 @@ def shorten_references(ids: Iterable[str]) -> tuple[str, ...]:
     if len(kept) > _MOST_REFERENCES:
         kept = [kept[0], *kept[-(_MOST_REFERENCES - 1) :]]
     return tuple(kept)
-
-
-def without_plus(address: str) -> str:
-    """For comparing with our own addresses: folded, without the plus-form."""
-    local, _, domain = EmailAddress(address).normalised.rpartition("@")
-    return f"{local.partition('+')[0]}@{domain}"
 
 
 def reply_addresses(mail: ParsedMail, own: frozenset[str]) -> tuple[str, ...]:

@@ -8,6 +8,8 @@ from enum import StrEnum
 
 from stdnum.nl import bsn
 
+from triage.core.mail import without_plus
+
 _NINE_DIGITS = re.compile(r"(?<!\d)\d(?:[ .-]?\d){8}(?!\d)")
 _PLACE_HOLDER = re.compile(r"\[\[[^\]\n]{1,300}\]\]|\{\{[^}\n]{0,300}\}\}|\{%[^%\n]{0,300}%\}")
 _OUR_REFERENCE = re.compile(r"\bJL-\d{4}-\d{5,7}\b")  # one in eleven would pass the elfproef
@@ -51,10 +53,10 @@ def findings(
 ) -> tuple[Finding, ...]:
     """Why this text may not leave; empty when it may."""
     found: list[Finding] = []
-    own = {address.casefold() for address in own_addresses}
+    own = {without_plus(address) for address in own_addresses}
     if not recipients:
         found.append(Finding.NO_RECIPIENT)
-    if any(address.casefold() in own for address in recipients):
+    if any(without_plus(address) in own for address in recipients):
         found.append(Finding.OWN_RECIPIENT)
     if not body.replace(SIGNATURE, "").strip():
         found.append(Finding.EMPTY)

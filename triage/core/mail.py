@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -48,6 +48,12 @@ class EmailAddress:
         with contextlib.suppress(UnicodeError):  # not a valid IDN: compare it as it stands
             domain = domain.encode("idna").decode("ascii")
         return f"{local.casefold()}@{domain}"
+
+
+def without_plus(address: str) -> str:
+    """An address for comparing with our own: normalised, plus-form removed (RFC 5233)."""
+    local, _, domain = EmailAddress(address).normalised.rpartition("@")
+    return f"{local.partition('+')[0]}@{domain}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +160,6 @@ class NoReplyReason(StrEnum):
     BEFORE_SINCE = "before_since"
     BUDGET_ADDRESS = "budget_address"
     BUDGET_HOUR = "budget_hour"
-    CASE_ALREADY_ACKNOWLEDGED = "case_already_acknowledged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +169,6 @@ class Screening:
     kind: MessageKind
     reasons: tuple[NoReplyReason, ...] = ()
     rule: str = ""  # the rule that decided the kind, for the ledger; "" for an ordinary question
-    notes: tuple[str, ...] = field(default=())
 
     @property
     def may_acknowledge(self) -> bool:

@@ -28,10 +28,9 @@ from triage.core.compose import (
     reply_subject,
     stable_message_id,
     threading_of,
-    without_plus,
 )
 from triage.core.gate import SIGNATURE
-from triage.core.mail import EmailAddress, ParsedMail
+from triage.core.mail import EmailAddress, ParsedMail, without_plus
 from triage.core.sla import dutch_date
 from triage.core.workdays import WorkCalendar, local_date
 from triage.errors import ConfigError

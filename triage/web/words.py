@@ -140,7 +140,6 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "before_since": "de mail kwam binnen voordat het versturen begon",
         "budget_address": "dit adres kreeg vandaag al genoeg bevestigingen",
         "budget_hour": "er gingen dit uur te veel bevestigingen weg; de noodrem staat erop",
-        "case_already_acknowledged": "deze zaak kreeg al een bevestiging",
     },
     "outcome": {
         "case": "Nieuwe zaak",
