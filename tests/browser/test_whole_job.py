@@ -71,8 +71,8 @@ def test_from_mailbox_to_threaded_answer(tmp_path: Path, chromium: Browser) -> N
             assert reply["In-Reply-To"] == "<vraag-20@mensen.example>"
             assert reply["Auto-Submitted"] is None
             assert "Bel de huisarts." in reply.get_payload(decode=True).decode()
-            page.reload()
-            expect(page.locator(".antwoord")).to_contain_text("Verstuurd")
+            # The server has the reply a moment before the product has noted that it left.
+            until(lambda: "Verstuurd" in (page.reload() and page.locator(".antwoord").inner_text()))
             with dovecot.client(username) as client:
                 until(lambda: answered(client) == 1)
                 flags = client.get_flags(client.search())
