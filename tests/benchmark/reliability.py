@@ -28,8 +28,8 @@ def page(kept: dict[str, str], attacks: str) -> str:
     """The whole page; `kept` maps each part to its Markdown."""
     parts = [
         "# Reliability",
-        "Written by `make reliability`; only the last chapter, on attacks, is written by hand. Cases of mail behaviour, "
-        "each with its test: [protocol.md](protocol.md). Killed at random moments: [crash.md](crash.md).",
+        "Written by `make reliability`; only the last chapter, on attacks, is written by hand. Cases of mail "
+        "behaviour, each with its test: [protocol.md](protocol.md). Killed at random moments: [crash.md](crash.md).",
     ]
     for name, title in PARTS.items():
         if name in kept:
@@ -51,8 +51,10 @@ def kept_parts() -> dict[str, str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="all when none is named")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all when none is named")
     options = parser.parse_args()
+    if unknown := sorted(set(options.parts) - PARTS.keys()):
+        parser.error(f"no such part: {', '.join(unknown)}")
     kept = kept_parts()
     attacks = kept.pop("attacks", "")
     for name in options.parts or PARTS:
