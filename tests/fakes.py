@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import email
 import email.policy
+import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -40,9 +42,12 @@ class FakeMailbox:
         self.sent: list[tuple[bytes, datetime]] = []
         self.calls: list[str] = []
         self.closed = False
+        self.can_wait = True
         self._last_uid = 0
         self._now = now
         self._failures: list[tuple[str, Exception]] = []
+        self._seen = (0, 0)
+        self._woken = threading.Event()
 
     # what happens on the server
 
@@ -73,6 +78,7 @@ class FakeMailbox:
 
     def status(self) -> FolderStatus:
         self._called("status")
+        self._seen = (self._last_uid, len(self.mails))
         return FolderStatus(self.uidvalidity, self._last_uid + 1, len(self.mails))
 
     def uids(self) -> Sequence[int]:
@@ -93,7 +99,11 @@ class FakeMailbox:
             complete = len(stored.raw) <= self.max_mail_bytes
             raw = stored.raw if complete else _header_and_text(stored.raw)
             ref = UidRef(self.uidvalidity, uid)
-            yield FetchedMail(ref, stored.internal_date.astimezone(UTC), len(stored.raw), raw, complete)
+            answered = "\\Answered" in stored.flags
+            triaged = "$Triaged" in stored.flags
+            yield FetchedMail(
+                ref, stored.internal_date.astimezone(UTC), len(stored.raw), raw, complete, answered, triaged
+            )
 
     def mark(self, uids: Sequence[int], *, keywords: Sequence[str] = (), flags: Sequence[str] = ()) -> None:
         if {"\\seen", "\\deleted"}.intersection(flag.lower() for flag in flags):
@@ -110,6 +120,19 @@ class FakeMailbox:
         message_id = _message_id(raw)
         if message_id is None or all(_message_id(kept) != message_id for kept, _ in self.sent):
             self.sent.append((raw, at))
+
+    def wait_for_news(self, seconds: float) -> bool:
+        """Compares with the last `status()`; sleeps in small steps, as a server would keep silent."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not self._woken.is_set():
+            if self._seen != (self._last_uid, len(self.mails)):
+                return True
+            self._woken.wait(0.01)
+        self._woken.clear()
+        return False
+
+    def stop_waiting(self) -> None:
+        self._woken.set()
 
     def close(self) -> None:
         self.closed = True

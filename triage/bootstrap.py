@@ -15,14 +15,17 @@ from typing import IO
 
 from classifiers.registry import HybridClassifier, load_classifier, rules_only
 from triage.adapters.imap import ImapMailbox
-from triage.adapters.isolation import ChildReader
+from triage.adapters.isolation import ChildReader, ended_when_stuck
+from triage.adapters.mark_file import SendingMarkFile
+from triage.adapters.oauth import OAuthTokens, identity_of
 from triage.adapters.seal import Keyring
 from triage.adapters.smtp import SmtpSender
 from triage.adapters.store import SqlStore, open_store
+from triage.adapters.token_store import SqlTokenStore
 from triage.core.decide import Policy
-from triage.errors import ConfigError, ModelUnavailable
+from triage.errors import ConfigError, ModelUnavailable, StoreUnavailable
 from triage.logs import get_logger
-from triage.ports import Clock
+from triage.ports import Clock, TokenState
 from triage.services.alerts import Alerts
 from triage.services.approval import Approval
 from triage.services.casework import Casework
@@ -31,6 +34,7 @@ from triage.services.letters import Letters
 from triage.services.reading import Reader
 from triage.services.redraft import Redraft
 from triage.services.relay import Relay
+from triage.services.restored import RestoreGuard
 from triage.services.taking_in import TakenIn, TakingIn
 from triage.services.watch import DeadlineWatch
 from triage.settings import ROOT, Settings
@@ -196,21 +200,35 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
         per_address_per_day=settings.acknowledgements.per_address_per_day,
         per_hour=settings.acknowledgements.per_hour,
         model_languages=classifier.languages,
+        notice_days=settings.secure_mail.days,
     )
-    mailbox, sender = ImapMailbox(settings.mailbox), SmtpSender(settings.smtp)
+    guard = RestoreGuard(store=store, file=SendingMarkFile(settings.data_dir), clock=clock)
+    maybe_sent_before = guard.look()
+    tokens = token_source(settings, store, clock=clock)
+    mailbox = ImapMailbox(settings.mailbox, tokens=tokens, on_notice=functools.partial(_keep_notice, store, clock))
+    sender = SmtpSender(settings.smtp, tokens=tokens)
     lone_reader = ChildReader(functools.partial(reader_for, settings))
+    reader = reader_for(settings, classifier)
     intake = Intake(
         mailbox=mailbox,
         store=store,
-        reader=reader_for(settings, classifier),
+        reader=reader,
         lone_reader=lone_reader,
-        taking_in=TakingIn(store=store, letters=letters, alerts=alerts, policy=policy, clock=clock),
+        taking_in=TakingIn(
+            store=store,
+            letters=letters,
+            alerts=alerts,
+            policy=policy,
+            clock=clock,
+            maybe_sent_before=maybe_sent_before,
+        ),
         clock=clock,
         owner=owner,
         courtesy=live,
         save_sent=settings.mailbox.save_sent,
         batch_size=settings.mailbox.batch_size,
         on_taken_in=on_taken_in,
+        watchdog=ended_when_stuck,
     )
     relay = Relay(
         store=store,
@@ -218,7 +236,9 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
         clock=clock,
         owner=owner,
         connections=settings.smtp.connections,
+        per_minute=settings.smtp.per_minute,
         acknowledge=live,
+        before_sending=guard.before_sending,
     )
     watch = DeadlineWatch(
         store=store,
@@ -227,6 +247,8 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
         rules=rules,
         clock=clock,
         silent_after=timedelta(minutes=settings.mailbox.alarm_minutes),
+        remind_before=timedelta(days=settings.secure_mail.remind_days),
+        token_state=token_store(settings, store).state if tokens is not None else TokenState,
     )
     approval = Approval(
         store=store,
@@ -255,6 +277,8 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
             rules=rules,
             clock=clock,
             redraft=Redraft(queries=store.queries, letters=letters),
+            alerts=alerts,
+            judge=reader.judge,
         ),
         approval=approval,
         clock=clock,
@@ -262,6 +286,26 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
         lone_reader=lone_reader,
         lock=lock,
     )
+
+
+def _keep_notice(store: SqlStore, clock: Clock, text: str) -> None:
+    """What the mail server wants people to read, for Beheer. Not being able to keep it must not stop the mail."""
+    try:
+        store.notices.note("mailbox", text, at=clock())
+    except StoreUnavailable as exc:
+        get_logger().warning("notice_not_kept", exc_info=exc)
+
+
+def token_store(settings: Settings, store: SqlStore) -> SqlTokenStore:
+    """Where the OAuth2 tokens of this mailbox's login are kept."""
+    return store.tokens(identity_of(settings.mailbox.oauth, settings.mailbox.username))
+
+
+def token_source(settings: Settings, store: SqlStore, *, clock: Clock = utc_now) -> OAuthTokens | None:
+    """Access tokens for the mail servers; None when the login goes by password."""
+    if not settings.mailbox.oauth.grant:
+        return None
+    return OAuthTokens(settings.mailbox.oauth, token_store(settings, store), clock=clock)
 
 
 def require_mail_settings(settings: Settings) -> None:

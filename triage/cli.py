@@ -25,6 +25,8 @@ app = typer.Typer(
 )
 users = typer.Typer(help="Accounts and roles.", no_args_is_help=True)
 app.add_typer(users, name="user")
+reports = typer.Typer(help="Reports.", no_args_is_help=True)
+app.add_typer(reports, name="report")
 
 Json = Annotated[bool, typer.Option("--json", help="JSON Lines on stdout, one compact object a line.")]
 
@@ -99,6 +101,38 @@ def check() -> None:
     from triage.commands.checking import check as run
 
     raise typer.Exit(run())
+
+
+@app.command("sign-in")
+def sign_in(
+    token_stdin: Annotated[bool, typer.Option("--token-stdin", help="Read a refresh token from stdin.")] = False,
+) -> None:
+    """Sign the mailbox in anew for OAuth2 (mailbox.oauth.grant = "refresh_token"); a running `serve` goes on with it.
+
+    Without --token-stdin it asks the provider for a code that a person types in a browser (RFC 8628)."""
+    from triage.commands.signing_in import sign_in as run
+
+    raise typer.Exit(run(token_stdin=token_stdin))
+
+
+@app.command()
+def verify(json: Json = False) -> None:
+    """The proof that nothing was lost: ledger, mail server, stored mails, cases, acknowledgements and outbox."""
+    from triage.commands.verifying import verify as run
+
+    raise typer.Exit(run(as_json=json))
+
+
+@reports.command("ledger")
+def report_ledger(
+    begin: Annotated[str, typer.Option("--from", help="First day of arrival, such as 2026-11-23.")] = "",
+    end: Annotated[str, typer.Option("--to", help="Last day of arrival.")] = "",
+    form: Annotated[str, typer.Option("--format", help="text, csv or json.")] = "text",
+) -> None:
+    """What became of each mail and of its acknowledgement; in shadow mode: who would have got one. Holds addresses."""
+    from triage.commands.reporting import report_ledger as run
+
+    raise typer.Exit(run(begin=begin, end=end, form=form))
 
 
 @app.command()

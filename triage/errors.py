@@ -23,6 +23,14 @@ class MailboxUnavailable(Retryable):
     """IMAP: connect or login failed, the folder is missing, or the connection was lost."""
 
 
+class TokenUnavailable(Retryable):
+    """OAuth2: no access token can be had now."""
+
+
+class SignInNeeded(TokenUnavailable):
+    """OAuth2: the token server refuses the refresh token; a person must sign in anew."""
+
+
 class StoreUnavailable(Retryable):
     """The database cannot be reached, is locked for too long, or the disk is full."""
 

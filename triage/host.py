@@ -13,7 +13,7 @@ from typing import Any
 import uvicorn
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from triage.bootstrap import TEMPLATES, Product
+from triage.bootstrap import TEMPLATES, Product, token_store
 from triage.errors import ConfigError, TriageError
 from triage.logs import get_logger
 from triage.ports import User
@@ -23,6 +23,7 @@ from triage.web.app import create_app
 
 _WATCH_SECONDS = 60
 _STOP_SECONDS = 20
+_NEWS_PAUSE_SECONDS = 0.05  # a server that announces without end does not get a poll without end
 
 
 class _Server(uvicorn.Server):
@@ -46,7 +47,11 @@ class Host:
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 60},
         )
         self._relay_wanted = asyncio.Event()
+        self._mailbox_free = asyncio.Lock()  # one connection, one user of it: the poll, or the wait for news
+        self._polled = asyncio.Event()  # the mailbox was read: from now on news can be waited for
+        self._polling = self._stopping = False
         self._running: set[asyncio.Task[Any]] = set()
+        self._unrecorded: set[str] = set()  # jobs whose last end could not be written: the store takes nothing
 
     def listen(self) -> socket.socket:
         """The web app's socket, bound before anything else starts; ConfigError when the port is taken."""
@@ -85,16 +90,19 @@ class Host:
         self._every(_WATCH_SECONDS, "watch", self._watch)
         self._scheduler.start()
         waker = asyncio.create_task(self._wake_relay())
+        watcher = asyncio.create_task(self._await_news())
         ready()
         try:
             await server.serve(sockets=[listener])
         finally:
             product.intake.stopping = True
-            product.relay.stopping = True
+            product.relay.stopping = self._stopping = True
             waker.cancel()
             self._scheduler.pause()
-            if self._running:
-                await asyncio.wait(self._running, timeout=_STOP_SECONDS)
+            product.mailbox.stop_waiting()
+            self._polled.set()
+            await asyncio.wait({watcher, *self._running}, timeout=_STOP_SECONDS)
+            watcher.cancel()
             self._scheduler.shutdown(wait=False)
             await product.sender.close()
 
@@ -123,7 +131,10 @@ class Host:
         try:
             await asyncio.to_thread(self._note_run, name, error)
         except TriageError as exc:
+            self._unrecorded.add(name)
             get_logger().error("health_not_recorded", job=name, hint=str(exc))
+        else:
+            self._unrecorded.discard(name)
 
     def _note_run(self, name: str, error: str) -> None:
         with self.product.store.begin() as uow:
@@ -131,7 +142,16 @@ class Host:
 
     async def _poll(self) -> bool:
         """False when another node polls: this one can say nothing of the mailbox's health."""
-        report = await asyncio.to_thread(self.product.intake.poll_once)
+        self._polling = True
+        self.product.mailbox.stop_waiting()
+        try:
+            async with self._mailbox_free:
+                self._polled.clear()
+                report = await asyncio.to_thread(self.product.intake.poll_once)
+        finally:
+            self._polling = False
+        if not report.skipped:
+            self._polled.set()
         if report.handled or report.failed:
             get_logger().info(
                 "poll_done", taken_in=report.handled, unaccounted=report.unaccounted, state=report.skipped or "ok"
@@ -139,6 +159,32 @@ class Host:
         if report.handled:
             self._relay_wanted.set()
         return not report.skipped
+
+    async def _await_news(self) -> None:
+        """Between two polls: holds the mailbox in IDLE, and polls at once when the server tells of new mail.
+
+        What goes wrong here is left to the next poll, so that a server that ends every IDLE is not stormed."""
+        mailbox, seconds = self.product.mailbox, self.product.settings.mailbox.idle_seconds
+        while not self._stopping:
+            await self._polled.wait()
+            async with self._mailbox_free:
+                if self._stopping or not self._polled.is_set():
+                    continue
+                try:
+                    news = await asyncio.to_thread(mailbox.wait_for_news, seconds)
+                    can_wait = mailbox.can_wait
+                except TriageError as exc:
+                    get_logger().info("idle_ended", error=type(exc).__name__, hint=str(exc))
+                    news = can_wait = False
+                except Exception as exc:  # the loop edge: the polls go on without us
+                    get_logger().error("idle_failed", exc_info=exc)
+                    news = can_wait = False
+                if news or not can_wait:
+                    self._polled.clear()
+            job = self._scheduler.get_job("poll") if news and not self._polling else None
+            if job is not None and not self._stopping:
+                job.modify(next_run_time=self.product.clock())
+                await asyncio.sleep(_NEWS_PAUSE_SECONDS)
 
     async def _relay(self) -> bool:
         report = await self.product.relay.relay_once()
@@ -165,7 +211,7 @@ class Host:
         now = self.product.clock()
         silent_after = timedelta(minutes=self.product.settings.mailbox.alarm_minutes)
         jobs: dict[str, object] = {}
-        healthy = True
+        healthy = not self._unrecorded
         for job in self.product.store.queries.health():
             late = job.last_succeeded is None or now - job.last_succeeded > silent_after
             healthy = healthy and not late
@@ -177,7 +223,34 @@ class Host:
         with self.product.store.begin() as uow:
             breaker = bool(uow.fact(BREAKER_FACT))
         mode = self.product.settings.acknowledgements.mode
-        return {"healthy": healthy, "mode": mode, "breaker_tripped": breaker, "jobs": jobs}
+        return {
+            "healthy": healthy,
+            "mode": mode,
+            "breaker_tripped": breaker,
+            "jobs": jobs,
+            "mailbox": mailbox_state(self.product),
+            "budget": {
+                "per_hour": self.product.settings.acknowledgements.per_hour,
+                "per_address_per_day": self.product.settings.acknowledgements.per_address_per_day,
+            },
+        }
+
+
+def mailbox_state(product: Product) -> dict[str, object]:
+    """How the mailbox is reached, for Beheer: moments, an error code, and what its server wants people to read."""
+    state: dict[str, object] = {"idle": product.settings.mailbox.idle and product.mailbox.can_wait}
+    if notice := product.store.notices.last("mailbox"):
+        state |= {"notice": notice[0], "notice_at": notice[1]}
+    if product.settings.mailbox.oauth.grant:
+        tokens = token_store(product.settings, product.store).state()
+        state |= {
+            "oauth": True,
+            "signed_in_at": tokens.signed_in_at,
+            "refreshed_at": tokens.refreshed_at,
+            "refused_at": tokens.refused_at,
+            "refused_code": tokens.refused_code,
+        }
+    return state
 
 
 def create_web_app(product: Product, *, health: Callable[[], dict[str, object]]) -> Any:

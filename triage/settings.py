@@ -27,6 +27,7 @@ from pydantic import (
     SecretStr,
     ValidationError,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -37,6 +38,7 @@ from pydantic_settings import (
 )
 
 from triage.core.compose import header_address
+from triage.core.secure_mail import PROVIDERS
 from triage.core.sla import SlaRules
 from triage.core.workdays import WorkCalendar
 from triage.errors import ConfigError
@@ -47,6 +49,9 @@ _SETTINGS_DIR_VARIABLES = frozenset({"TRIAGE_CONFIG_DIR", "TRIAGE_SECRETS_DIR"})
 _OUTSIDE = re.compile(r"^TRIAGE_TEST_")  # read by the test suite only
 
 _BLOCK = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d-(?:[01]\d|2[0-3]):[0-5]\d")
+
+_TENANT = re.compile(r"[A-Za-z0-9.-]+")
+_SAFE_URL = re.compile(r"https://[^/\s]|http://(?:127\.0\.0\.1|localhost|\[::1\])[:/]")
 
 Security = Literal["tls", "starttls", "none"]
 
@@ -113,6 +118,52 @@ class Organisation(_Section):
     post_address: str
 
 
+class OAuthSettings(_Section):
+    """OAuth2 login (RFC 6749, 7628); `grant` "" means: log in with the password."""
+
+    grant: Literal["", "client_credentials", "refresh_token"]
+    tenant: str
+    token_url: str
+    client_id: str
+    client_secret: SecretStr
+    refresh_token: SecretStr
+    scopes: tuple[str, ...]
+    ca_file: str
+
+    @model_validator(mode="after")
+    def _complete(self) -> OAuthSettings:
+        if not self.grant:
+            return self
+        if not self.client_id:
+            raise ValueError("set mailbox.oauth.client_id, the application's id")
+        if self.grant == "client_credentials" and not self.client_secret.get_secret_value():
+            raise ValueError("the grant client_credentials needs mailbox.oauth.client_secret")
+        if not self.tenant and not self.token_url:
+            raise ValueError("set mailbox.oauth.tenant (Microsoft 365) or mailbox.oauth.token_url")
+        if self.token_url and not self.tenant and not self.scopes:
+            raise ValueError("with mailbox.oauth.token_url, set mailbox.oauth.scopes as the provider names them")
+        if self.tenant and not _TENANT.fullmatch(self.tenant):
+            raise ValueError("mailbox.oauth.tenant is the directory's id or its domain name")
+        if not _SAFE_URL.match(self.endpoint):
+            raise ValueError("mailbox.oauth.token_url must begin with https://")
+        return self
+
+    @property
+    def endpoint(self) -> str:
+        """Where tokens are asked for."""
+        return self.token_url or f"https://login.microsoftonline.com/{self.tenant}/oauth2/v2.0/token"
+
+    @property
+    def wanted_scopes(self) -> tuple[str, ...]:
+        """The configured scopes, else those that Microsoft 365 wants for IMAP and SMTP with this grant."""
+        if self.scopes:
+            return self.scopes
+        if self.grant == "client_credentials":
+            return ("https://outlook.office365.com/.default",)
+        outlook = "https://outlook.office.com"
+        return (f"{outlook}/IMAP.AccessAsUser.All", f"{outlook}/SMTP.Send", "offline_access")
+
+
 class MailboxSettings(_Section):
     host: str
     port: int = Field(ge=1, le=65535)
@@ -129,6 +180,10 @@ class MailboxSettings(_Section):
     max_mail_bytes: int = Field(ge=10_000)
     batch_size: int = Field(ge=1, le=500)
     alarm_minutes: int = Field(ge=1)
+    idle: bool
+    idle_seconds: float = Field(ge=10, le=1700)  # a server may end IDLE after 30 minutes (RFC 2177 §3)
+    timeout_seconds: float = Field(ge=1)
+    oauth: OAuthSettings
 
 
 class SmtpSettings(_Section):
@@ -136,12 +191,14 @@ class SmtpSettings(_Section):
     port: int = Field(ge=1, le=65535)
     username: str
     password: SecretStr
+    oauth: bool
     security: Security
     ca_file: str
     from_: OptionalAddress = Field(alias="from")
     reverse_path: OptionalAddress
     hostname: str
     connections: int = Field(ge=1, le=32)
+    per_minute: int = Field(ge=0)
     timeout_seconds: float = Field(ge=1)
     relay_seconds: float = Field(ge=1)
 
@@ -199,6 +256,23 @@ class AlertSettings(_Section):
     hours: Hours
 
 
+class SecureMailSettings(_Section):
+    """How long the content of a notice can be opened when the notice does not say, per service."""
+
+    days: Mapping[str, int]
+    remind_days: int = Field(ge=0, le=60)
+
+    @field_validator("days")
+    @classmethod
+    def _known(cls, value: Mapping[str, int]) -> Mapping[str, int]:
+        unknown = sorted(set(value) - set(PROVIDERS))
+        if unknown:
+            raise ValueError(f"no such service: {', '.join(unknown)}; known are {', '.join(PROVIDERS)}")
+        if "other" not in value or any(not 1 <= days <= 730 for days in value.values()):
+            raise ValueError("give 1 to 730 days for each service, and for `other`")
+        return dict(value)
+
+
 class SealSettings(_Section):
     key: SecretStr
 
@@ -231,6 +305,7 @@ class Settings(BaseSettings):
     telephone: TelephoneSettings
     calendar: CalendarSettings
     alerts: AlertSettings
+    secure_mail: SecureMailSettings
     seal: SealSettings
     model: ModelSettings
     log: LogSettings
@@ -259,6 +334,12 @@ class Settings(BaseSettings):
             )
         # init_settings carries the merged TOML files: lowest, so that environment and secrets win
         return (env_settings, *secrets, init_settings)
+
+    @model_validator(mode="after")
+    def _smtp_has_tokens(self) -> Settings:
+        if self.smtp.oauth and not self.mailbox.oauth.grant:
+            raise ValueError("smtp.oauth takes its token from mailbox.oauth: set mailbox.oauth.grant and what it needs")
+        return self
 
     @property
     def database_url(self) -> str:
@@ -289,12 +370,21 @@ class Settings(BaseSettings):
             if not isinstance(value, _Section):
                 rows.append((name, str(value)))
                 continue
-            for key, field in type(value).model_fields.items():
-                item = getattr(value, key)
-                if isinstance(item, SecretStr):
-                    item = "(set)" if item.get_secret_value() else ""
-                rows.append((f"{name}.{field.alias or key}", str(item)))
+            rows.extend(_shown_section(name, value))
         return rows
+
+
+def _shown_section(name: str, section: _Section) -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for key, field in type(section).model_fields.items():
+        item = getattr(section, key)
+        if isinstance(item, _Section):
+            rows.extend(_shown_section(f"{name}.{key}", item))
+            continue
+        if isinstance(item, SecretStr):
+            item = "(set)" if item.get_secret_value() else ""
+        rows.append((f"{name}.{field.alias or key}", str(item)))
+    return rows
 
 
 def load_settings(overrides: Mapping[str, Any] | None = None, *, forced: Mapping[str, Any] | None = None) -> Settings:
@@ -362,16 +452,21 @@ def _merge(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _refuse_unknown_variables(merged: Mapping[str, Any]) -> None:
-    known = set(_SETTINGS_DIR_VARIABLES)
-    for name, value in merged.items():
-        known.add(f"{_PREFIX}{name}".upper())
-        if isinstance(value, Mapping):
-            known.update(f"{_PREFIX}{name}__{key}".upper() for key in value)
+    known = _SETTINGS_DIR_VARIABLES | _variable_names(merged, _PREFIX)
     for variable in sorted(os.environ):
         if variable.upper().startswith(_PREFIX) and variable.upper() not in known and not _OUTSIDE.match(variable):
             near = difflib.get_close_matches(variable.upper(), known, n=1)
             hint = f"; did you mean {near[0]}?" if near else "; see config/default.toml for the keys"
             raise ConfigError(f"unknown environment variable {variable}{hint}")
+
+
+def _variable_names(values: Mapping[str, Any], prefix: str) -> set[str]:
+    names = set()
+    for key, value in values.items():
+        names.add(f"{prefix}{key}".upper())
+        if isinstance(value, Mapping):
+            names |= _variable_names(value, f"{prefix}{key}__")
+    return names
 
 
 def _in_words(exc: ValidationError) -> str:

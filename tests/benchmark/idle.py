@@ -6,7 +6,7 @@ import functools
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -110,15 +110,16 @@ def _polls(space: Space) -> tuple[float, float]:
 
 
 class CountingProxy:
-    """Passes TCP connections on to a server and counts the bytes of both directions."""
+    """Passes TCP connections on to a server and counts the bytes of both directions; `on_data` sees them first."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, *, on_data: Callable[[bytes], object] = lambda data: None) -> None:
+        self._on_data = on_data
         self._target = (host, port)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._sockets: list[socket.socket] = []
         self._lock = threading.Lock()
         self.port: int = self._listener.getsockname()[1]
-        self.passed = 0
+        self.passed = self.connections = 0
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True).start()
@@ -138,6 +139,7 @@ class CountingProxy:
                 client, _ = self._listener.accept()
                 server = socket.create_connection(self._target)
                 self._sockets += [client, server]
+                self.connections += 1
                 for item in (client, server):
                     item.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 for source, sink in ((client, server), (server, client)):
@@ -146,6 +148,7 @@ class CountingProxy:
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
             while data := source.recv(1 << 16):
+                self._on_data(data)
                 with self._lock:
                     self.passed += len(data)
                 sink.sendall(data)

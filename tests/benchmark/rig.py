@@ -237,6 +237,11 @@ class ProductProcess:
     def rss(self) -> int:
         return sum(_status(process.pid, "VmRSS") for process in tree(psutil.Process(self._popen.pid)))
 
+    def own_memory(self) -> int:
+        """Memory that belongs to its processes alone: without the pages of files they have mapped (the database's),
+        which are the system's cache."""
+        return sum(_status(process.pid, "RssAnon") for process in tree(psutil.Process(self._popen.pid)))
+
     def forget_peak(self) -> None:
         for process in tree(psutil.Process(self._popen.pid)):
             with contextlib.suppress(OSError):

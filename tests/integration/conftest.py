@@ -12,6 +12,11 @@ from tests.servers.dovecot import DovecotServer
 from tests.servers.embedded import EmbeddedThread
 from triage.settings import MailboxSettings, SmtpSettings
 
+NO_OAUTH: dict[str, Any] = {
+    "grant": "", "tenant": "", "token_url": "", "client_id": "", "client_secret": "", "refresh_token": "",
+    "scopes": (), "ca_file": "",
+}  # fmt: skip
+
 
 @pytest.fixture(scope="session")
 def dovecot() -> Iterator[DovecotServer]:
@@ -57,6 +62,10 @@ def mailbox_settings() -> Callable[..., MailboxSettings]:
             "max_mail_bytes": 10_000_000,
             "batch_size": 50,
             "alarm_minutes": 15,
+            "idle": True,
+            "idle_seconds": 540,
+            "timeout_seconds": 20,
+            "oauth": NO_OAUTH,
         }
         return MailboxSettings(**values | changes)
 
@@ -71,12 +80,14 @@ def smtp_settings() -> Callable[..., SmtpSettings]:
             "port": 25,
             "username": "",
             "password": "",
+            "oauth": False,
             "security": "none",
             "ca_file": "",
             "from": "meldpunt@juisteloket.example",
             "reverse_path": "",
             "hostname": "triage.test.example",
             "connections": 2,
+            "per_minute": 0,
             "timeout_seconds": 5,
             "relay_seconds": 5,
         }

@@ -77,6 +77,7 @@ class Harness:
     folder: Path
     mode: str = "live"
     alert_to: tuple[str, ...] = ()
+    per_minute: int = 0
     policy_changes: dict[str, Any] = field(default_factory=dict)
     open_with: Callable[[str, Keyring], SqlStore] = open_store
 
@@ -145,6 +146,7 @@ class Harness:
             owner="node-1",
             connections=2,
             acknowledge=self.mode == "live",
+            per_minute=self.per_minute,
         )
         self.watch = DeadlineWatch(
             store=self.store,
@@ -160,6 +162,8 @@ class Harness:
             rules=self.rules,
             clock=self.clock,
             redraft=Redraft(queries=self.store.queries, letters=self.letters),
+            alerts=self.alerts,
+            judge=self.reader.judge,
         )
         self.approval = Approval(
             store=self.store,

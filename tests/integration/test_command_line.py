@@ -340,7 +340,10 @@ def test_accounts_are_made_reset_and_disabled(run) -> None:
 
 
 def test_every_command_of_the_contract_has_help(run) -> None:
-    for command in ("serve", "demo", "poll", "relay", "inspect", "deadline", "check", "train", "evaluate", "migrate"):
-        done = run(command, "--help")
+    for command in (
+        "serve", "demo", "poll", "relay", "inspect", "deadline", "check", "train", "evaluate", "migrate", "verify",
+        "report ledger",
+    ):  # fmt: skip
+        done = run(*command.split(), "--help")
         assert done.returncode == 0
         assert "Usage" in done.stdout

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import email
 import email.policy
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import pytest
 from imapclient import IMAPClient
@@ -15,7 +16,7 @@ from imapclient import IMAPClient
 from tests.fakes import FakeMailbox
 from tests.servers.dovecot import DovecotServer
 from tests.servers.embedded import EmbeddedThread
-from tests.servers.scripted import HANG_UP, CuttingProxy, ScriptedImap
+from tests.servers.scripted import CuttingProxy
 from triage.adapters.imap import ImapMailbox
 from triage.errors import MailboxUnavailable
 from triage.ports import Mailbox
@@ -143,6 +144,7 @@ class TestMailboxContract:
         assert mailbox.status().messages == 1
         assert list(mailbox.uids()) == [uid]
 
+    @pytest.mark.protocol("I04")
     def test_uids_above_never_gives_the_last_old_one(self, server: Server, mailbox: Mailbox) -> None:
         uids = [server.deliver(mail(str(number))) for number in range(3)]
         mailbox.status()
@@ -166,6 +168,7 @@ class TestMailboxContract:
         uids = [server.deliver(mail(str(number))) for number in range(7)]
         assert [item.ref.uid for item in mailbox.fetch([*reversed(uids), uids[0]])] == uids
 
+    @pytest.mark.protocol("I05")
     def test_expunged_between_search_and_fetch_is_left_out(self, server: Server, mailbox: Mailbox) -> None:
         uids = [server.deliver(mail(str(number))) for number in range(3)]
         assert list(mailbox.uids()) == uids
@@ -185,6 +188,7 @@ class TestMailboxContract:
         assert parsed.get_content().strip() == "Kan mijn moeder wél thuis blijven?"
         assert len(fetched[big].raw) < 1000
 
+    @pytest.mark.protocol("I09")
     def test_reading_leaves_every_flag_alone(self, server: Server, mailbox: Mailbox) -> None:
         uids = [server.deliver(mail("ongelezen")), server.deliver(large())]
         list(mailbox.fetch(uids))
@@ -207,6 +211,7 @@ class TestMailboxContract:
         mailbox.mark([uid, uid + 50], keywords=["$Triaged"])
         assert mailbox.status().messages == 0
 
+    @pytest.mark.protocol("I09")
     def test_seen_and_deleted_are_refused(self, mailbox: Mailbox) -> None:
         for flag in ("\\Seen", "\\deleted"):
             with pytest.raises(ValueError, match="never"):
@@ -227,6 +232,18 @@ class TestMailboxContract:
         assert [item.raw for item in mailbox.fetch([uid])] == [mail("vraag")]
         assert mailbox.status().messages == 1
 
+    def test_waiting_ends_with_an_arrival_with_the_time_or_when_asked(self, server: Server, mailbox: Mailbox) -> None:
+        mailbox.status()
+        assert mailbox.wait_for_news(0.05) is False and mailbox.can_wait
+        mailbox.stop_waiting()
+        assert mailbox.wait_for_news(60) is False
+        deliver = threading.Timer(0.2, server.deliver, [mail("nieuw")])
+        deliver.start()
+        assert mailbox.wait_for_news(60) is True
+        deliver.join()
+        assert mailbox.status().messages == 1
+        assert mailbox.wait_for_news(0.05) is False
+
     def test_name_stays_the_same_and_close_may_be_repeated(self, server: Server, mailbox: Mailbox) -> None:
         assert mailbox.name == server.mailbox().name and mailbox.name.endswith("/INBOX")
         mailbox.close()
@@ -246,6 +263,7 @@ def dovecot_mailbox(
 
 @pytest.mark.dovecot
 class TestOnDovecot:
+    @pytest.mark.protocol("I11")
     def test_cut_in_the_middle_of_a_body_then_whole_again(
         self, dovecot: DovecotServer, mailbox_settings: Callable[..., MailboxSettings]
     ) -> None:
@@ -297,6 +315,7 @@ class TestOnDovecot:
             assert proxy.commands == 1
             mailbox.close()
 
+    @pytest.mark.protocol("I01")
     def test_another_uidvalidity_after_a_reconnect_ends_the_poll(
         self, dovecot: DovecotServer, mailbox_settings: Callable[..., MailboxSettings]
     ) -> None:
@@ -320,6 +339,7 @@ class TestOnDovecot:
             assert [item.raw for item in mailbox.fetch(mailbox.uids())] == [mail("nieuw")]
             mailbox.close()
 
+    @pytest.mark.protocol("O04")
     def test_wrong_password_names_the_setting_and_waits_before_the_next_try(
         self, dovecot: DovecotServer, mailbox_settings: Callable[..., MailboxSettings]
     ) -> None:
@@ -351,6 +371,7 @@ class TestOnDovecot:
             mailbox.status()
         mailbox.close()
 
+    @pytest.mark.protocol("I19")
     def test_sent_goes_to_the_marked_folder_and_is_read(
         self, dovecot: DovecotServer, mailbox_settings: Callable[..., MailboxSettings]
     ) -> None:
@@ -374,6 +395,7 @@ class TestOnDovecot:
         assert {"IDLE", "MOVE", "UIDPLUS", "SPECIAL-USE", "CONDSTORE"} == set(facts["capabilities"].split(", "))
         mailbox.close()
 
+    @pytest.mark.protocol("I20")
     def test_odd_folder_and_login_names_pass(
         self, dovecot: DovecotServer, mailbox_settings: Callable[..., MailboxSettings]
     ) -> None:
@@ -389,6 +411,7 @@ class TestOnDovecot:
         assert mailbox.status().messages == 1
         mailbox.close()
 
+    @pytest.mark.protocol("I17")
     @pytest.mark.parametrize("security", ["tls", "starttls"])
     def test_certificates_are_checked(
         self, dovecot_tls: DovecotServer, mailbox_settings: Callable[..., MailboxSettings], security: str
@@ -409,180 +432,10 @@ class TestOnDovecot:
         with pytest.raises(MailboxUnavailable, match=r"does not speak TLS.*mailbox\.security"):
             mailbox.status()
 
+    @pytest.mark.protocol("I15")
     def test_starttls_taken_away_sends_no_password(
         self, dovecot: DovecotServer, mailbox_settings: Callable[..., MailboxSettings]
     ) -> None:
         mailbox, _ = dovecot_mailbox(dovecot, mailbox_settings, security="starttls")
         with pytest.raises(MailboxUnavailable, match="does not offer STARTTLS, so no password was sent"):
             mailbox.status()
-
-
-class TestHostileServers:
-    SELECTED: ClassVar[dict[str, Any]] = {
-        "LOGIN": [],
-        "SELECT": ["* 1 EXISTS", "* FLAGS ()", "* OK [UIDVALIDITY 7] ok", "* OK [UIDNEXT 12] ok"],
-    }
-
-    @pytest.fixture
-    def talk(self, mailbox_settings: Callable[..., MailboxSettings]) -> Callable[..., ImapMailbox]:
-        def make(server: ScriptedImap, **changes: Any) -> ImapMailbox:
-            return ImapMailbox(mailbox_settings(port=server.port, **changes))
-
-        return make
-
-    def test_server_down(self, mailbox_settings: Callable[..., MailboxSettings]) -> None:
-        with pytest.raises(MailboxUnavailable, match=r"127\.0\.0\.1:9 cannot be reached.*mailbox\.port"):
-            ImapMailbox(mailbox_settings(port=9)).status()
-
-    def test_nothing_configured(self, mailbox_settings: Callable[..., MailboxSettings]) -> None:
-        with pytest.raises(MailboxUnavailable, match=r"set mailbox\.host"):
-            ImapMailbox(mailbox_settings(host="")).status()
-
-    def test_unreadable_ca_file(self, mailbox_settings: Callable[..., MailboxSettings]) -> None:
-        with pytest.raises(MailboxUnavailable, match=r"mailbox\.ca_file cannot be used"):
-            ImapMailbox(mailbox_settings(security="tls", ca_file="/nowhere.pem")).status()
-
-    def test_bye_for_a_greeting(self, talk: Callable[..., ImapMailbox]) -> None:
-        with ScriptedImap({}, greeting="* BYE [UNAVAILABLE] ria@kpn.example") as server:
-            with pytest.raises(MailboxUnavailable, match=r"refused the connection \[UNAVAILABLE\]") as told:
-                talk(server).status()
-            assert "kpn" not in str(told.value)
-
-    def test_logindisabled_sends_no_password(self, talk: Callable[..., ImapMailbox]) -> None:
-        offered = {"CAPABILITY": ["* CAPABILITY IMAP4rev1 LOGINDISABLED AUTH=PLAIN"]}
-        with ScriptedImap(offered) as server:
-            with pytest.raises(MailboxUnavailable, match="no login on an unencrypted connection"):
-                talk(server).status()
-            assert not [line for line in server.heard if line.startswith(("LOGIN", "AUTHENTICATE"))]
-
-    def test_starttls_refused_sends_no_password(self, talk: Callable[..., ImapMailbox]) -> None:
-        answers = {"CAPABILITY": ["* CAPABILITY IMAP4rev1 STARTTLS"], "STARTTLS": "NO not now"}
-        with ScriptedImap(answers) as server:
-            with pytest.raises(MailboxUnavailable, match="no password was sent"):
-                talk(server, security="starttls").status()
-            assert not [line for line in server.heard if line.startswith(("LOGIN", "AUTHENTICATE"))]
-
-    def test_preauth_is_no_way_around_starttls(self, talk: Callable[..., ImapMailbox]) -> None:
-        told = pytest.raises(MailboxUnavailable, match="does not offer STARTTLS")
-        with ScriptedImap({}, greeting="* PREAUTH welcome") as server, told:
-            talk(server, security="starttls").status()
-
-    def test_temporary_login_refusal_blames_no_password(self, talk: Callable[..., ImapMailbox]) -> None:
-        with ScriptedImap({"LOGIN": ("NO [UNAVAILABLE] later", []), "SELECT": self.SELECTED["SELECT"]}) as server:
-            mailbox = talk(server)
-            with pytest.raises(MailboxUnavailable, match=r"takes no logins now \[UNAVAILABLE\]"):
-                mailbox.status()
-            assert mailbox.status().uidnext == 12
-
-    def test_login_without_auth_plain_is_quoted(self, talk: Callable[..., ImapMailbox]) -> None:
-        with ScriptedImap(self.SELECTED) as server:
-            talk(server, username='mijn "loket"', password='pas"woord\\').status()
-            assert 'LOGIN "mijn \\"loket\\"" "pas\\"woord\\\\"' in server.heard
-
-    def test_throttled_waits_as_long_as_told(self, mailbox_settings: Callable[..., MailboxSettings]) -> None:
-        moment = [0.0]
-        throttled = "BAD Request is throttled. Suggested Backoff Time: 178755 milliseconds"
-        with ScriptedImap({**self.SELECTED, "NOOP": (throttled, [])}) as server:
-            mailbox = ImapMailbox(mailbox_settings(port=server.port), monotonic=lambda: moment[0])
-            mailbox.status()
-            with pytest.raises(MailboxUnavailable, match="asks us to wait"):
-                mailbox.status()
-            moment[0] += 170
-            with pytest.raises(MailboxUnavailable, match="next try in"):
-                mailbox.status()
-            assert server.connections == 1
-            moment[0] += 10
-            assert mailbox.status().uidvalidity == 7
-
-    def test_bad_means_a_new_connection(self, talk: Callable[..., ImapMailbox]) -> None:
-        bad = "BAD User is authenticated but not connected."
-        with ScriptedImap({**self.SELECTED, "NOOP": (bad, [])}) as server:
-            mailbox = talk(server)
-            mailbox.status()
-            with pytest.raises(MailboxUnavailable):
-                mailbox.status()
-            mailbox.status()
-            assert server.connections == 2
-
-    def test_hang_up_in_any_command(self, talk: Callable[..., ImapMailbox]) -> None:
-        for verb in ("LOGIN", "SELECT", "UID SEARCH", "UID FETCH", "UID STORE"):
-            answers: dict[str, Any] = {"UID FETCH": ["* 1 FETCH (UID 11 RFC822.SIZE 3)"], **self.SELECTED}
-            with ScriptedImap({**answers, verb: (HANG_UP, answers.get(verb, []))}) as server:
-                mailbox = talk(server)
-                with pytest.raises(MailboxUnavailable):
-                    mailbox.uids()
-                    list(mailbox.fetch([11]))
-                    mailbox.mark([11], keywords=["$Triaged"])
-                assert mailbox.status().messages == 1
-
-    def test_read_only_folder_is_read_all_the_same(self, talk: Callable[..., ImapMailbox]) -> None:
-        examined = [*self.SELECTED["SELECT"], "* OK [READ-ONLY] only reading"]
-        with ScriptedImap({"LOGIN": [], "SELECT": examined, "EXAMINE": examined}) as server:
-            mailbox = talk(server)
-            assert mailbox.status().messages == 1
-            mailbox.mark([11], keywords=["$Triaged"], flags=["\\Flagged"])
-            assert not [line for line in server.heard if "STORE" in line]
-
-    def test_keywords_the_server_throws_away_are_not_sent(self, talk: Callable[..., ImapMailbox]) -> None:
-        told = [*self.SELECTED["SELECT"], "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Seen)] limited"]
-        with ScriptedImap({"LOGIN": [], "SELECT": told}) as server:
-            mailbox = talk(server)
-            mailbox.mark([11], keywords=["$Triaged"], flags=["\\Flagged"])
-            mailbox.mark([11], keywords=["$Triaged"])
-            assert [line for line in server.heard if "STORE" in line] == ["UID STORE 11 +FLAGS.SILENT (\\Flagged)"]
-
-    def test_refused_store_is_no_error(self, talk: Callable[..., ImapMailbox]) -> None:
-        with ScriptedImap({**self.SELECTED, "UID STORE": "NO [LIMIT] too many keywords"}) as server:
-            mailbox = talk(server)
-            mailbox.mark([11], keywords=["$Triaged"])
-            assert mailbox.status().messages == 1 and server.connections == 1
-
-    def test_unasked_answers_are_ignored(self, talk: Callable[..., ImapMailbox]) -> None:
-        noise = ["* OK [XNIEUW 3] hallo", "* 11 FETCH (FLAGS (\\Seen))", "* XLEUK 1", "* 3 RECENT"]
-        fetched = [*noise, '* 1 FETCH (UID 11 RFC822.SIZE 3 INTERNALDATE "16-Nov-2026 09:30:00 +0100")', *noise]
-        answers = {
-            **self.SELECTED,
-            "NOOP": noise,
-            "UID SEARCH": [*noise, "* SEARCH 11"],
-            "UID FETCH": (fetched, [*noise, '* 1 FETCH (UID 11 BODY[] "abc")']),
-        }
-        with ScriptedImap(answers) as server:
-            mailbox = talk(server)
-            mailbox.status()
-            mailbox.status()
-            assert mailbox.uids_above(3) == [11]
-            assert [(item.raw, item.internal_date) for item in mailbox.fetch([11, 12])] == [(b"abc", AT)]
-
-    def test_one_mail_the_server_cannot_read_stops_no_other(self, talk: Callable[..., ImapMailbox]) -> None:
-        facts = [f'* {n} FETCH (UID {n} RFC822.SIZE 3 INTERNALDATE "16-Nov-2026 09:30:00 +0100")' for n in (1, 2)]
-        no = "NO [SERVERBUG] internal error"
-        fetches = (facts, no, no, ['* 2 FETCH (UID 2 BODY[] "abc")'], no, no)
-        answers = {**self.SELECTED, "UID FETCH": fetches, "UID SEARCH": (["* SEARCH 1 2"], ["* SEARCH 1"])}
-        with ScriptedImap(answers) as server:
-            mails = list(talk(server).fetch([1, 2]))
-            assert [(item.ref.uid, item.raw, item.complete) for item in mails] == [(1, b"", False), (2, b"abc", True)]
-
-    def test_a_store_that_answers_nothing_is_unavailable_not_empty(self, talk: Callable[..., ImapMailbox]) -> None:
-        facts = ['* 1 FETCH (UID 1 RFC822.SIZE 3 INTERNALDATE "16-Nov-2026 09:30:00 +0100")']
-        answers = {**self.SELECTED, "UID FETCH": (facts, "NO [SERVERBUG] x"), "UID SEARCH": ["* SEARCH 1"]}
-        with ScriptedImap(answers) as server, pytest.raises(MailboxUnavailable):
-            list(talk(server).fetch([1]))
-
-    def test_missing_uidvalidity_and_uidnext_still_work(self, talk: Callable[..., ImapMailbox]) -> None:
-        answers = {"LOGIN": [], "SELECT": ["* 1 EXISTS", "* FLAGS ()"], "UID SEARCH": ["* SEARCH 40"]}
-        with ScriptedImap(answers) as server:
-            status = talk(server).status()
-            assert (status.uidvalidity, status.uidnext, status.messages) == (0, 41, 1)
-
-    def test_sent_folder_with_a_prefix_is_made_and_a_dutch_one_is_used(self, talk: Callable[..., ImapMailbox]) -> None:
-        offered = {
-            "CAPABILITY": ["* CAPABILITY IMAP4rev1 NAMESPACE"],
-            "NAMESPACE": ['* NAMESPACE (("INBOX." ".")) NIL NIL'],
-        }
-        for listed, wanted in (
-            (['* LIST () "." INBOX'], ("INBOX.Sent (does not exist yet; made with the first reply)")),
-            (['* LIST () "." INBOX', '* LIST () "." "INBOX.Verzonden items"'], "INBOX.Verzonden items"),
-            (['* LIST (\\Sent) "." "INBOX.Weg"', '* LIST () "." INBOX.Sent'], "INBOX.Weg"),
-        ):
-            with ScriptedImap({**self.SELECTED, **offered, "LIST": listed}) as server:
-                assert dict(talk(server).probe())["sent folder"] == wanted

@@ -334,6 +334,7 @@ class TestOverSmtp:
         sender = SmtpSender(smtp_settings(host=""))
         assert "set smtp.host" in str(run(outcome(sender), sender))
 
+    @pytest.mark.protocol("F03")
     def test_delivery_reports_are_declined_where_the_server_can(self, smtp_settings: Make) -> None:
         with RecordingSmtp(dsn=True) as server:
             sender = SmtpSender(smtp_settings(port=server.port))
@@ -370,6 +371,7 @@ class TestOverSmtp:
             assert [type(result) for result in run(work(), sender)] == [DeliveryRefused, DeliveryRefused]
             assert server.commands("DATA") == []
 
+    @pytest.mark.protocol("H10", "S16")
     def test_utf8_address_and_foreign_domain(self, smtp: RecordingSmtp, smtp_settings: Make) -> None:
         sender = SmtpSender(smtp_settings(port=smtp.port))
 
@@ -424,6 +426,7 @@ class TestOverSmtp:
 class TestLoginAndTls:
     LOGIN = ("loket@juisteloket.example", 'ge"heim é')
 
+    @pytest.mark.protocol("S12", "S13")
     def test_starttls_and_login(self, certificate: tuple[Path, Path], smtp_settings: Make) -> None:
         with RecordingSmtp(tls=certificate, login=self.LOGIN) as server:
             sender = SmtpSender(self._settings(smtp_settings, server, certificate))
@@ -431,12 +434,14 @@ class TestLoginAndTls:
             assert len(server.received) == 1 and server.commands("AUTH") == ["AUTH PLAIN"]
             assert len(server.commands("EHLO")) == 2  # what was offered in clear is forgotten (RFC 3207 §4.2)
 
+    @pytest.mark.protocol("S13")
     def test_implicit_tls(self, certificate: tuple[Path, Path], smtp_settings: Make) -> None:
         with RecordingSmtp(tls=certificate, implicit_tls=True, login=self.LOGIN) as server:
             sender = SmtpSender(self._settings(smtp_settings, server, certificate, security="tls"))
             run(send(sender), sender)
             assert len(server.received) == 1
 
+    @pytest.mark.protocol("S11")
     @pytest.mark.parametrize("security", ["tls", "starttls"])
     def test_untrusted_certificate_is_refused(
         self, certificate: tuple[Path, Path], smtp_settings: Make, security: str
@@ -448,6 +453,7 @@ class TestLoginAndTls:
             assert "certificate is not trusted" in str(result) and "smtp.ca_file" in str(result)
             assert server.received == [] and server.commands("AUTH", "MAIL") == []
 
+    @pytest.mark.protocol("S11")
     def test_starttls_taken_away_sends_nothing(self, smtp_settings: Make, certificate: tuple[Path, Path]) -> None:
         with RecordingSmtp(login=self.LOGIN) as server:
             sender = SmtpSender(self._settings(smtp_settings, server, certificate))
@@ -455,6 +461,7 @@ class TestLoginAndTls:
             assert type(result) is SenderUnavailable and "does not offer STARTTLS" in str(result)
             assert server.commands("AUTH", "MAIL") == []
 
+    @pytest.mark.protocol("O12")
     @pytest.mark.parametrize(("reply", "code"), [("535 5.7.8 wrong", 535), ("435 4.7.0 later", 435)])
     def test_refused_login_is_no_refused_mail(self, smtp_settings: Make, reply: str, code: int) -> None:
         with RecordingSmtp(login=self.LOGIN) as server:

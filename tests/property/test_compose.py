@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from email import policy
 from email.message import EmailMessage
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -64,6 +65,7 @@ def test_reply_addresses_can_always_be_written(one: list[str], other: list[str])
     assert all(is_writable(address) for address in reply_addresses(mail, frozenset()))
 
 
+@pytest.mark.protocol("F21")
 @settings(max_examples=60, deadline=None)  # the first call reads all templates
 @given(
     noise=st.lists(st.text(st.characters(categories=("L", "Nd")), min_size=1, max_size=12), max_size=6),
@@ -91,6 +93,7 @@ def test_the_acknowledgement_holds_no_word_of_the_mail(noise: list[str], languag
     assert len(shown) > 4
 
 
+@pytest.mark.protocol("F27")
 @settings(max_examples=60, deadline=None)  # the first call reads all templates
 @given(text=nasty, name=nasty, subject=nasty, urgency=st.sampled_from(list(Urgency)), unclear=st.booleans())
 def test_a_draft_never_quotes_and_never_fails(

@@ -9,10 +9,16 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from triage.core import cms
 from triage.core.automated import screen
+from triage.core.htmltext import html_to_text
+from triage.core.invitation import invitation_text
 from triage.core.mail import NoReplyReason, ParsedMail
 from triage.core.parse import parse_mail
 from triage.core.quotes import split
+from triage.core.rtf import MAX_RTF, decompress, rtf_to_text
+from triage.core.tnef import read_tnef
+from triage.core.transfer import decode_base64, without_uuencoded
 
 SEEDS = [path.read_bytes() for path in sorted((Path(__file__).parent.parent / "data" / "mail").glob("*.eml"))]
 FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -38,6 +44,12 @@ Groet,
 Jan
 Ik heb een vraag, kunt u helpen?
 \ue003""".split("\n")
+
+
+HTML = (
+    "<p>|</p>|<div class='a>b'>|</div>|<br>|<blockquote type=cite>|</blockquote>|<li>|&amp;|woord |<td>|<pre>|</pre>|"
+    "<!--weg-->|<style>weg</style>|<script>weg<</script>|<|&#x|</x"
+).split("|")
 
 
 def lines_of(mail: ParsedMail) -> list[str]:
@@ -96,6 +108,31 @@ def test_damaged_mails(raw: bytes, damage: list[tuple[int, bytes]]) -> None:
         position = min(position, len(raw))
         raw = raw[:position] + piece + raw[position + len(piece) :]
     check(parse_mail(raw))
+
+
+@BUDGET
+@given(
+    st.binary(max_size=400),
+    st.sampled_from([b"", b"\x78\x9f\x3e\x22\x01\x00", b"0\x80\x06\x09*\x86H\x86\xf7\r\x01\x07\x02"]),
+)
+def test_what_is_wrapped_may_be_anything(data: bytes, start: bytes) -> None:
+    found = read_tnef(start + data)
+    assert found is None or len(found.text) + len(found.html) <= 20 * (len(data) + 300)
+    content = cms.signed_content(start + data)
+    assert content is None or len(content) <= len(data)
+    assert len(decompress(start + data)) <= MAX_RTF
+    rtf_to_text(b"{\\rtf1 " + data)
+    decode_base64(data)
+    without_uuencoded("begin 644 x\n" + data.decode("latin-1"))
+    invitation_text(b"BEGIN:VEVENT\nSUMMARY:" + data, "utf-8")
+
+
+@BUDGET
+@given(st.lists(st.sampled_from(HTML), max_size=30))
+def test_html_loses_no_word_between_its_tags(pieces: list[str]) -> None:
+    text = html_to_text("".join(pieces))
+    assert text.count("woord") == pieces.count("woord ")
+    assert "weg" not in text
 
 
 @BUDGET

@@ -7,9 +7,11 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -29,12 +31,13 @@ protocols = imap
 listen = 127.0.0.1
 disable_plaintext_auth = no
 auth_failure_delay = 0
-auth_mechanisms = plain
+auth_mechanisms = {mechanisms}
 mail_location = maildir:{folder}/mail/%u
 first_valid_uid = 1
 last_valid_uid = 0
 mail_max_userip_connections = 100
 default_vsz_limit = 512M
+{more_passdb}
 passdb {{
   driver = static
   args = password={password}
@@ -61,23 +64,74 @@ service anvil {{
 }}
 namespace inbox {{
   inbox = yes
-  separator = /
-  mailbox Concepten {{
+  separator = {separator}
+  prefix = {prefix}
+  mailbox {drafts} {{
     special_use = \\Drafts
     auto = subscribe
   }}
-  mailbox Verzonden {{
+  mailbox {sent} {{
     special_use = \\Sent
     auto = subscribe
   }}
+{folders}}}
+"""
+_PASSWD_FILE = """
+passdb {{
+  driver = passwd-file
+  args = {folder}/users
 }}
+"""
+_OAUTH2 = """
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {folder}/oauth2.conf.ext
+}}
+"""
+_INTROSPECTION = """
+introspection_mode = post
+introspection_url = {url}
+force_introspection = yes
+username_attribute = username
+active_attribute = active
+active_value = true
+"""
+_QUOTA = """
+mail_plugins = quota
+plugin {
+  quota = count:User quota
+  quota_vsizes = yes
+  quota_rule = *:storage=40K
+}
+protocol imap {
+  mail_plugins = quota imap_quota
+}
 """
 
 
 class DovecotServer:
-    """Context manager. `port` speaks plain IMAP (and STARTTLS with `tls`), `tls_port` implicit TLS."""
+    """Context manager. `port` speaks plain IMAP (and STARTTLS with `tls`), `tls_port` implicit TLS.
 
-    def __init__(self, *, tls: bool = False) -> None:
+    `introspection_url`: login with OAuth2 tokens that this address knows. `passwords`: accounts with a password of
+    their own. `special`: further folders, name to SPECIAL-USE mark. `quota`: mailboxes are full after 40 kB."""
+
+    def __init__(
+        self,
+        *,
+        tls: bool = False,
+        introspection_url: str = "",
+        passwords: Mapping[str, str] | None = None,
+        prefix: str = "",
+        separator: str = "/",
+        drafts: str = "Concepten",
+        sent: str = "Verzonden",
+        special: Mapping[str, str] | None = None,
+        quota: bool = False,
+    ) -> None:
+        self._introspection_url, self._passwords, self._quota = introspection_url, passwords or {}, quota
+        self._prefix, self._separator = prefix, separator
+        self._drafts, self._sent, self._special = drafts, sent, special or {}
         self.host = "127.0.0.1"
         self.port, self.tls_port = _free_port(), _free_port() if tls else 0
         self.certificate: Path | None = None
@@ -97,8 +151,24 @@ class DovecotServer:
         shutil.chown(mail, "dovecot", "dovecot")
         config = self.folder / "dovecot.conf"
         config.write_text(
-            _CONFIG.format(folder=self.folder, port=self.port, tls_port=self.tls_port, password=PASSWORD)
+            _CONFIG.format(
+                folder=self.folder,
+                port=self.port,
+                tls_port=self.tls_port,
+                password=PASSWORD,
+                mechanisms="plain xoauth2 oauthbearer" if self._introspection_url else "plain",
+                more_passdb=self._passdbs(),
+                prefix=self._prefix,
+                separator=self._separator,
+                drafts=_quoted(self._drafts),
+                sent=_quoted(self._sent),
+                folders="".join(
+                    f"  mailbox {_quoted(name)} {{\n    special_use = {mark}\n    auto = subscribe\n  }}\n"
+                    for name, mark in self._special.items()
+                ),
+            )
             + self._tls_config()
+            + (_QUOTA if self._quota else "")
         )
         self._process = subprocess.Popen([binary, "-F", "-c", str(config)])
         self._wait_until_ready()
@@ -125,6 +195,13 @@ class DovecotServer:
         client.login(username, PASSWORD)
         return client
 
+    def secure_client(self, username: str) -> Any:
+        """As `client`, over TLS."""
+        context = ssl.create_default_context(cafile=str(self.certificate))
+        client = IMAPClient(self.host, self.tls_port, ssl_context=context, timeout=20)
+        client.login(username, PASSWORD)
+        return client
+
     def append(self, username: str, raw: bytes, internal_date: datetime | None = None, folder: str = "INBOX") -> None:
         client = self.client(username)
         client.append(folder, raw, msg_time=internal_date)
@@ -132,6 +209,18 @@ class DovecotServer:
 
     def log(self) -> str:
         return (self.folder / "dovecot.log").read_text(errors="replace")
+
+    def _passdbs(self) -> str:
+        text = ""
+        if self._passwords:
+            users = self.folder / "users"
+            lines = [f"{user}:{{PLAIN.HEX}}{word.encode().hex()}\n" for user, word in self._passwords.items()]
+            users.write_text("".join(lines))
+            text += _PASSWD_FILE.format(folder=self.folder)
+        if self._introspection_url:
+            (self.folder / "oauth2.conf.ext").write_text(_INTROSPECTION.format(url=self._introspection_url))
+            text += _OAUTH2.format(folder=self.folder)
+        return text
 
     def _tls_config(self) -> str:
         if not self._tls:
@@ -151,6 +240,10 @@ class DovecotServer:
             if self._process.poll() is not None:
                 break
         raise RuntimeError(f"Dovecot did not start:\n{self.log()}")
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
 
 
 def _free_port() -> int:

@@ -2,7 +2,8 @@
 
 `ScriptedImap({"CAPABILITY": ["* CAPABILITY IMAP4rev1"], "LOGIN": "NO [UNAVAILABLE] later"})`: lines of a list are sent
 as they are before the tagged OK; a string is the tagged reply itself; HANG keeps silent, HANG_UP closes.
-A tuple of such answers is used one after the other, the last one for ever.
+In a list, LISTEN waits for a line of the client, bytes are sent raw, a line that begins with NO, BAD or OK is the
+tagged reply, and HANG_UP closes. A tuple of such answers is used one after the other, the last one for ever.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
-HANG, HANG_UP = "HANG", "HANG_UP"
-Answer = str | Sequence[str]
+HANG, HANG_UP, LISTEN = "HANG", "HANG_UP", "LISTEN"
+Answer = str | Sequence[str | bytes]
 
 
 class ScriptedImap:
@@ -71,9 +72,19 @@ class ScriptedImap:
             return True
         if answer == HANG_UP:
             return False
-        lines = [f"{tag} {answer}"] if isinstance(answer, str) else [*answer, f"{tag} OK done"]  # type: ignore[misc]
-        for line in lines:
-            stream.write(line.encode() + b"\r\n")
+        for line in [answer] if isinstance(answer, str) else [*answer, "OK done"]:  # type: ignore[misc]
+            if line == HANG_UP:
+                return False
+            if line == LISTEN:
+                self.heard.append(stream.readline().decode("utf-8", "replace").rstrip("\r\n"))
+            elif isinstance(line, bytes):
+                stream.write(line)
+            else:
+                is_reply = line.split(" ")[0] in ("OK", "NO", "BAD")
+                stream.write(f"{tag} {line}\r\n".encode() if is_reply else f"{line}\r\n".encode())
+                if is_reply:
+                    break
+            stream.flush()
         stream.flush()
         return True
 
@@ -81,12 +92,17 @@ class ScriptedImap:
 class CuttingProxy:
     """Passes bytes to a server on this machine until told to cut; connections made afterwards pass again.
 
-    `cut_after` bytes of answers cuts by itself, once."""
+    `cut_after` bytes of answers, or `cut_after_sent` bytes of the client, cuts by itself, once. While `deaf` it
+    swallows everything and keeps the connection: a router that forgot it."""
 
     def __init__(self, port: int) -> None:
         self._target = port
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self.cut_after: int | None = None
+        self.cut_after_sent: int | None = None
+        self.deaf = False
+        self.connections = 0
+        self.bytes_sent = 0
         self.commands = 0  # lines from the client
         self.bytes_answered = 0
 
@@ -117,7 +133,10 @@ class CuttingProxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
+            self.connections += 1
             server = socket.create_connection(("127.0.0.1", self._target))
+            for end in (client, server):
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._pairs.append((client, server))
             threading.Thread(target=self._pump, args=(client, server, False), daemon=True).start()
             threading.Thread(target=self._pump, args=(server, client, True), daemon=True).start()
@@ -125,17 +144,23 @@ class CuttingProxy:
     def _pump(self, source: socket.socket, sink: socket.socket, answers: bool) -> None:
         try:
             while data := source.recv(65536):
+                if self.deaf:
+                    continue
+                left = self.cut_after if answers else self.cut_after_sent
                 if answers:
                     self.bytes_answered += len(data)
-                    if self.cut_after is not None and self.cut_after < len(data):
-                        sink.sendall(data[: self.cut_after])
-                        self.cut_after = None
-                        self.cut()
-                        return
-                    if self.cut_after is not None:
-                        self.cut_after -= len(data)
                 else:
+                    self.bytes_sent += len(data)
                     self.commands += data.count(b"\n")
+                if left is not None and left < len(data):
+                    self.cut_after = self.cut_after_sent = None
+                    sink.sendall(data[:left])
+                    self.cut()
+                    return
+                if answers and left is not None:
+                    self.cut_after = left - len(data)
+                elif left is not None:
+                    self.cut_after_sent = left - len(data)
                 sink.sendall(data)
         except OSError:
             return

@@ -39,7 +39,8 @@ class Received:
 
 
 class RecordingSmtp:
-    """Context manager; `port` is the free port it took, `transcript` the commands of all connections in order."""
+    """Context manager; `port` is the free port it took, `transcript` the commands of all connections in order,
+    `chunks` what came over the wire, piece by piece, as far as it was not encrypted."""
 
     def __init__(
         self,
@@ -54,6 +55,7 @@ class RecordingSmtp:
     ) -> None:
         self.host, self.port = "127.0.0.1", 0
         self.transcript: list[str] = []
+        self.chunks: list[bytes] = []
         self.received: list[Received] = []
         self.connections = 0
         self.smtputf8, self.dsn, self.hidden, self.size_limit, self.login = smtputf8, dsn, hidden, size_limit, login
@@ -67,6 +69,13 @@ class RecordingSmtp:
 
     def plan(self, place: str, reply: str, *, nth: int = 1, times: int = 1, delay: float = 0) -> None:
         self._plans.append(_Planned(place, reply, nth, times, delay))
+
+    def plan_for(self, recipient: str, reply: str, *, times: int = 1) -> None:
+        """That reply to RCPT for this recipient."""
+        self.plan(f"RCPT {recipient}", reply, times=times)
+
+    def forget_plans(self) -> None:
+        self._plans.clear()
 
     def drop_connections(self) -> None:
         """Ends every open connection, as a server does with idle ones."""
@@ -167,6 +176,10 @@ class _Conversation(SMTP):
         self._owner._open.add(transport)
         super().connection_made(transport)
 
+    def data_received(self, data: bytes) -> None:
+        self._owner.chunks.append(data)
+        super().data_received(data)
+
     def connection_lost(self, error: Exception | None) -> None:
         self._owner._open.discard(self.transport)
         super().connection_lost(error)
@@ -219,7 +232,8 @@ class _Conversation(SMTP):
 
     async def smtp_RCPT(self, arg: str | None) -> None:
         self._note("RCPT", arg)
-        if not await self._misbehaves("RCPT"):
+        recipient = (arg or "").partition("<")[2].partition(">")[0]
+        if not await self._misbehaves("RCPT", f"RCPT {recipient}"):
             await super().smtp_RCPT(_without_dsn(arg) if self._owner.dsn else arg)
 
     async def smtp_DATA(self, arg: str) -> None:

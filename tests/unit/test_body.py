@@ -34,6 +34,7 @@ def test_only_the_new_text_is_left(name: str) -> None:
     assert "hospicezorg" in mail.text
 
 
+@pytest.mark.protocol("Q07")
 def test_answers_between_and_below_quotes_stay() -> None:
     mail = read("answers-inline")
     assert "Zij is 84 jaar." in mail.new_text
@@ -41,11 +42,13 @@ def test_answers_between_and_below_quotes_stay() -> None:
     assert "Woont zij alleen?" not in mail.new_text
 
 
+@pytest.mark.protocol("Q08")
 def test_sentences_that_look_like_headers_stay() -> None:
     mail = read("header-like")
     assert mail.new_text == mail.text.strip()
 
 
+@pytest.mark.protocol("Q09")
 def test_only_a_quote_falls_back_to_all_text() -> None:
     mail = read("only-quote")
     assert "hospicezorg" in mail.new_text
@@ -59,16 +62,19 @@ def test_forwarded_text_is_available(name: str) -> None:
     assert "wilma@anders.example" not in mail.new_text
 
 
+@pytest.mark.protocol("Q10")
 def test_forward_without_own_text_is_the_question() -> None:
     assert read("forward-only").new_text == "Kan de dagbesteding doorgaan?"
     assert "only_forward" in read("forward-only").defects
 
 
+@pytest.mark.protocol("Q10")
 def test_forward_with_own_text_keeps_both_apart() -> None:
     assert "dagbesteding" not in read("forward-inline").new_text
     assert read("forward-inline").new_text.startswith("Kunt u deze mevrouw helpen?")
 
 
+@pytest.mark.protocol("Q11")
 def test_signature_goes_and_postscript_stays() -> None:
     text = read("signature").new_text
     assert "Palliatief" not in text
@@ -77,6 +83,7 @@ def test_signature_goes_and_postscript_stays() -> None:
     assert "Marloes Jansen" in text
 
 
+@pytest.mark.protocol("Q11")
 def test_dashes_and_device_line() -> None:
     assert read("signature-dashes").new_text == "Mag dit?"
 
@@ -107,6 +114,7 @@ def test_html_blocks_become_lines() -> None:
     assert html_to_text(html) == "een\n\ntwee & drie\na b"
 
 
+@pytest.mark.protocol("Q06")
 def test_html_cite_becomes_quote_marks() -> None:
     text = html_to_text('<p>boven</p><blockquote type="cite"><p>oud</p></blockquote><p>onder</p>')
     assert [line for line in text.split("\n") if line.strip(" >")] == ["boven", "> oud", "onder"]

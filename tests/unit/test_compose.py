@@ -61,6 +61,7 @@ def test_every_mail_has_its_headers_once_and_well_formed() -> None:
     assert text_of(message) == "Dag,\n\nDank u.\n"
 
 
+@pytest.mark.protocol("F25", "S24")
 def test_only_crlf_and_no_line_above_998() -> None:
     raw = written(text="x" * 5000 + "\rna een kale CR\nna een kale LF\r\neind", html="<p>" + "y" * 4000 + "</p>")
     assert b"\r" not in raw.replace(b"\r\n", b"") and b"\n" not in raw.replace(b"\r\n", b"")
@@ -83,6 +84,7 @@ def test_the_same_values_give_the_same_bytes() -> None:
     assert written(html="<p>x</p>") == written(html="<p>x</p>")
 
 
+@pytest.mark.protocol("F15")
 def test_names_and_subjects_outside_ascii_are_encoded_words() -> None:
     raw = written(sender=EmailAddress("loket@ons.example", "Juíste Löket"), subject="Ü" * 90)
     assert raw.isascii()
@@ -150,6 +152,7 @@ def test_many_recipients_are_folded() -> None:
     assert [address.addr_spec for address in message["To"].addresses] == [f"mens{n}@post.example" for n in range(60)]
 
 
+@pytest.mark.protocol("F07")
 def test_threading_of_an_ordinary_mail() -> None:
     mail = ParsedMail(message_id="<b@x>", references=("<a@x>",), in_reply_to=("<a@x>",))
     assert threading_of(mail) == ("<b@x>", ("<a@x>", "<b@x>"))
@@ -157,6 +160,7 @@ def test_threading_of_an_ordinary_mail() -> None:
     assert threading_of(ParsedMail(message_id="<b@x>", in_reply_to=("<a@x>", "<c@x>"))) == ("<b@x>", ("<b@x>",))
 
 
+@pytest.mark.protocol("F08")
 def test_without_message_id_nothing_is_invented() -> None:
     assert threading_of(ParsedMail()) == (None, ())
     message = read(written())
@@ -172,6 +176,7 @@ def test_a_malformed_id_is_left_out(bad: str) -> None:
     assert message["In-Reply-To"] is None and message["References"] is None
 
 
+@pytest.mark.protocol("F10")
 def test_five_hundred_references_keep_first_and_last() -> None:
     ids = tuple(f"<{number}.{'x' * 60}@lang.example>" for number in range(500))
     kept = shorten_references(ids)

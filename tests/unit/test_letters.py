@@ -373,7 +373,19 @@ def test_a_reply_needs_a_recipient_and_reaches_each_once() -> None:
     assert len({item.raw for item in items}) == 1 and [item.id for item in items] == ["1", "2", "3"]
 
 
-ALERTS = ["danger", "at_risk", "breached", "urgent_not_taken_up", "mailbox_silent", "breaker", "refused", "uncertain"]
+ALERTS = [
+    "danger",
+    "at_risk",
+    "breached",
+    "urgent_not_taken_up",
+    "mailbox_silent",
+    "relay_silent",
+    "delayed",
+    "sign_in_needed",
+    "breaker",
+    "refused",
+    "uncertain",
+]
 
 
 @pytest.mark.parametrize("kind", ALERTS)

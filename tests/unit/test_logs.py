@@ -43,3 +43,22 @@ def test_an_exception_leaves_its_class_and_place_never_its_text(written) -> None
     assert "Jansen" not in line
     assert "ValueError" in line
     assert "test_logs.py" in line
+
+
+def test_a_terminal_that_is_gone_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Gone:
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+        def flush(self) -> None:
+            raise BrokenPipeError
+
+        def isatty(self) -> bool:
+            return False
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.stderr", Gone())
+        logs.configure()
+        for level in ("debug", "info", "warning", "error", "critical"):
+            getattr(logs.get_logger(), level)("poll_failed", error="X")
+    logs.configure()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -12,6 +11,11 @@ from triage.core.mail import ParsedMail
 from triage.core.parse import parse_mail
 
 MAILS = Path(__file__).parent.parent / "data" / "mail"
+
+
+def shows(case: str, *values: object) -> object:
+    """A row of a table of cases, with the mark of the protocol case that it shows."""
+    return pytest.param(*values, marks=pytest.mark.protocol(case))
 
 
 def read(name: str) -> ParsedMail:
@@ -34,17 +38,18 @@ def test_plain_mail_has_all_its_fields() -> None:
     ("name", "subject"),
     [
         ("encoded-subject", "Vraag over zorg in Café €"),
-        ("inject-subject", "Vraag Bcc: x@y.example"),
-        ("latin1-header", "Vraag over € 100 en café"),
-        ("duplicate-subject", "Eerste"),
-        ("no-blank-line", "x"),
-        ("leading-blank", "x"),
+        shows("H05", "inject-subject", "Vraag Bcc: x@y.example"),
+        shows("H12", "latin1-header", "Vraag over € 100 en café"),
+        shows("H17", "duplicate-subject", "Eerste"),
+        shows("H18", "no-blank-line", "x"),
+        shows("H18", "leading-blank", "x"),
     ],
 )
 def test_subject(name: str, subject: str) -> None:
     assert read(name).subject == subject
 
 
+@pytest.mark.protocol("H13", "H14")
 def test_broken_encoded_words_lose_no_text() -> None:
     subject = read("encoded-broken").subject
     assert subject == "café =?utf-8?b?!!!?= café"
@@ -53,10 +58,10 @@ def test_broken_encoded_words_lose_no_text() -> None:
 @pytest.mark.parametrize(
     ("name", "address", "display"),
     [
-        ("bidi-name", "bank@voorbeeld.example", "knab"),
-        ("comma-name", "jan@voorbeeld.example", "Vries, Jan de"),
-        ("eai-address", "zoë@voorbeeld.example", "Zoë"),
-        ("latin1-header", "andre@voorbeeld.example", "André"),
+        shows("H08", "bidi-name", "bank@voorbeeld.example", "knab"),
+        shows("H07", "comma-name", "jan@voorbeeld.example", "Vries, Jan de"),
+        shows("H09", "eai-address", "zoë@voorbeeld.example", "Zoë"),
+        shows("H12", "latin1-header", "andre@voorbeeld.example", "André"),
     ],
 )
 def test_single_from(name: str, address: str, display: str) -> None:
@@ -77,10 +82,10 @@ def _only_last_from(name: str) -> bytes:
     [
         ("jan@x.example", ["jan@x.example"]),
         ("<jan@x.example>", ["jan@x.example"]),
-        ('"Vries, Jan" <jan@x.example>', ["jan@x.example"]),
+        shows("H07", '"Vries, Jan" <jan@x.example>', ["jan@x.example"]),
         ("jan@x.example <jan@x.example>", ["jan@x.example"]),
         ("a@x.example, B <b@x.example>", ["a@x.example", "b@x.example"]),
-        ("Jan (thuis) <jan@x.example>", ["jan@x.example"]),
+        shows("H07", "Jan (thuis) <jan@x.example>", ["jan@x.example"]),
         ("jan@bücher.example", ["jan@bücher.example"]),
         ("Familie: a@x.example, b@x.example;", []),
         ("undisclosed-recipients:;", []),
@@ -98,6 +103,7 @@ def test_from_addresses(value: str, expected: list[str]) -> None:
     assert [item.address for item in mail.from_addresses] == expected
 
 
+@pytest.mark.protocol("H17")
 def test_two_from_fields_give_no_single_author() -> None:
     assert read("two-from").from_address is None
     assert "duplicate_from" in read("two-from").defects
@@ -114,8 +120,8 @@ def test_return_path(value: str, path: str) -> None:
         ("<a@b.example>", "<a@b.example>"),
         ("<a@b.example> (comment)", "<a@b.example>"),
         ("<a@b.example> <c@d.example>", "<a@b.example>"),
-        ("a@b.example", None),
-        ("<>", None),
+        shows("H03", "a@b.example", None),
+        shows("H03", "<>", None),
         ("<a b@c.example>", None),
         (f"<{'a' * 5000}@b.example>", None),
         ("<é@b.example>", None),
@@ -125,6 +131,7 @@ def test_message_id_is_well_formed_or_none(value: str, expected: str | None) -> 
     assert parse_mail(f"Message-ID: {value}\r\nFrom: a@x.example\r\n\r\nx".encode()).message_id == expected
 
 
+@pytest.mark.protocol("H04")
 @pytest.mark.parametrize(
     "value",
     [
@@ -149,33 +156,33 @@ def test_date_with_unknown_zone_is_utc() -> None:
 @pytest.mark.parametrize(
     ("name", "text", "defect"),
     [
-        ("cp1252-as-latin1", "Het kost € 12,50 en dat is “te veel”.", None),
-        ("utf8-as-ascii", "Coërdinatie € 5", None),
-        ("cp1252-as-utf8", "Coërdinatie € 5", "charset_mismatch"),
-        ("charset-unknown", "Coërdinatie", "unknown_charset"),
-        ("charset-codec", "Hallo daar", "unknown_charset"),
-        ("utf7", "Coërdinatie", None),
-        ("iso2022", "こんにちは", None),
-        ("html-meta-charset", "Coërdinatie € 5", None),
-        ("qp-bad", "Coërdinatie is 50=% en =ZZ goed", None),
-        ("base64-footer", "Mag de gemeente dit weigeren?", "bad_base64"),
-        ("base64-no-padding", "Mag dat, vraag ik u?", None),
-        ("encoding-unknown", "Mag dat?", "unknown_transfer_encoding"),
-        ("flowed", "Dit is een lange regel.", None),
-        ("flowed", " >65 jaar is de grens.", None),
-        ("nul-body", "Hallo daar allemaal", None),
-        ("no-blank-line", "Dit is meteen de tekst van de mail.\nTweede regel", None),
-        ("leading-blank", "Hallo daar", "leading_blank"),
-        ("html-only", "Eerste regel\n\nTweede regel", None),
-        ("html-only", "* punt een\n* punt twee", None),
-        ("alternative-blank-plain", "De echte tekst", None),
-        ("alternative-placeholder", "De echte tekst", None),
-        ("apple-two-texts", "Eerste deel\nTweede deel", None),
-        ("nested-30", "Onderin", None),
-        ("boundary-wrong", "De tekst staat hier", "bad_boundary"),
-        ("boundary-none", "De tekst staat hier", "bad_boundary"),
-        ("boundary-unclosed", "De tekst staat hier", None),
-        ("smime-signed", "Ondertekende tekst", None),
+        shows("E01", "cp1252-as-latin1", "Het kost € 12,50 en dat is “te veel”.", None),
+        shows("E02", "utf8-as-ascii", "Coërdinatie € 5", None),
+        shows("E03", "cp1252-as-utf8", "Coërdinatie € 5", "charset_mismatch"),
+        shows("E04", "charset-unknown", "Coërdinatie", "unknown_charset"),
+        shows("E04", "charset-codec", "Hallo daar", "unknown_charset"),
+        shows("E05", "utf7", "Coërdinatie", None),
+        shows("E05", "iso2022", "こんにちは", None),
+        shows("E06", "html-meta-charset", "Coërdinatie € 5", None),
+        shows("E07", "qp-bad", "Coërdinatie is 50=% en =ZZ goed", None),
+        shows("E08", "base64-footer", "Mag de gemeente dit weigeren?", "bad_base64"),
+        shows("E08", "base64-no-padding", "Mag dat, vraag ik u?", None),
+        shows("E09", "encoding-unknown", "Mag dat?", "unknown_transfer_encoding"),
+        shows("E11", "flowed", "Dit is een lange regel.", None),
+        shows("E11", "flowed", " >65 jaar is de grens.", None),
+        shows("E13", "nul-body", "Hallo daar allemaal", None),
+        shows("H18", "no-blank-line", "Dit is meteen de tekst van de mail.\nTweede regel", None),
+        shows("H18", "leading-blank", "Hallo daar", "leading_blank"),
+        shows("M02", "html-only", "Eerste regel\n\nTweede regel", None),
+        shows("M02", "html-only", "* punt een\n* punt twee", None),
+        shows("M03", "alternative-blank-plain", "De echte tekst", None),
+        shows("M03", "alternative-placeholder", "De echte tekst", None),
+        shows("M05", "apple-two-texts", "Eerste deel\nTweede deel", None),
+        shows("M09", "nested-30", "Onderin", None),
+        shows("M10", "boundary-wrong", "De tekst staat hier", "bad_boundary"),
+        shows("M10", "boundary-none", "De tekst staat hier", "bad_boundary"),
+        shows("M10", "boundary-unclosed", "De tekst staat hier", None),
+        shows("M13", "smime-signed", "Ondertekende tekst", None),
         ("calendar", "Overleg zorgplan\nBespreken van het plan", None),
         ("rfc822-attached", "Zie de mail van Wilma", None),
     ],
@@ -189,19 +196,20 @@ def test_text(name: str, text: str, defect: str | None) -> None:
 @pytest.mark.parametrize(
     ("name", "absent"),
     [
-        ("html-only", "alert"),
-        ("html-only", "color"),
-        ("html-only", "verborgen"),
-        ("text-attachment", "Geheime"),
-        ("base64-footer", "\ufffd"),
-        ("uuencode", "begin 644"),
-        ("pgp-inline-signed", "iQEzBAEB"),
+        shows("M02", "html-only", "alert"),
+        shows("M02", "html-only", "color"),
+        shows("M02", "html-only", "verborgen"),
+        shows("M06", "text-attachment", "Geheime"),
+        shows("E08", "base64-footer", "\ufffd"),
+        shows("E12", "uuencode", "begin 644"),
+        shows("M14", "pgp-inline-signed", "iQEzBAEB"),
     ],
 )
 def test_not_in_new_text(name: str, absent: str) -> None:
     assert absent not in read(name).new_text
 
 
+@pytest.mark.protocol("M04")
 def test_alternative_is_not_read_twice() -> None:
     assert read("alternative").text.count("De tekst") == 1
 
@@ -209,14 +217,14 @@ def test_alternative_is_not_read_twice() -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("attachment-only", [("brief.pdf", "application/pdf", 5)]),
-        ("text-attachment", [("notitie.txt", "text/plain", 20)]),
-        ("uuencode", [("brief.txt", "application/octet-stream", 3)]),
-        ("filename-2231", [("coërdinatie brief.pdf", "application/pdf", 1)]),
-        ("filename-2047", [("coërdinatie.pdf", "application/pdf", 1)]),
-        ("filename-path", [("_con.pdf", "application/pdf", 1)]),
+        shows("M07", "attachment-only", [("brief.pdf", "application/pdf", 5)]),
+        shows("M06", "text-attachment", [("notitie.txt", "text/plain", 20)]),
+        shows("E12", "uuencode", [("brief.txt", "application/octet-stream", 3)]),
+        shows("M18", "filename-2231", [("coërdinatie brief.pdf", "application/pdf", 1)]),
+        shows("M19", "filename-2047", [("coërdinatie.pdf", "application/pdf", 1)]),
+        shows("M20", "filename-path", [("_con.pdf", "application/pdf", 1)]),
         ("winmail", [("winmail.dat", "application/ms-tnef", 4)]),
-        ("apple-two-texts", [("foto.png", "image/png", 8)]),
+        shows("M05", "apple-two-texts", [("foto.png", "image/png", 8)]),
     ],
 )
 def test_attachments(name: str, expected: list[tuple[str, str, int]]) -> None:
@@ -227,20 +235,21 @@ def test_attachments(name: str, expected: list[tuple[str, str, int]]) -> None:
 @pytest.mark.parametrize(
     ("name", "defect"),
     [
-        ("smime-encrypted", "encrypted"),
-        ("pgp-encrypted", "encrypted"),
+        shows("M13", "smime-encrypted", "encrypted"),
+        shows("M14", "pgp-encrypted", "encrypted"),
         ("winmail", "tnef"),
-        ("attachment-only", "content_only_in_attachment"),
-        ("nested-900", "nesting_too_deep"),
-        ("duplicate-subject", "duplicate_subject"),
-        ("message-id-bad", "bad_message_id"),
-        ("date-bad", "bad_date"),
+        shows("M07", "attachment-only", "content_only_in_attachment"),
+        shows("M09", "nested-900", "nesting_too_deep"),
+        shows("H17", "duplicate-subject", "duplicate_subject"),
+        shows("H03", "message-id-bad", "bad_message_id"),
+        shows("H04", "date-bad", "bad_date"),
     ],
 )
 def test_defect(name: str, defect: str) -> None:
     assert defect in read(name).defects
 
 
+@pytest.mark.protocol("M08")
 @pytest.mark.parametrize("name", ["rfc822-attached", "rfc822-root", "rfc822-base64"])
 def test_attached_mail_is_kept_apart(name: str) -> None:
     mail = read(name)
@@ -285,37 +294,7 @@ def test_references_keep_order_and_only_ids() -> None:
     assert mail.in_reply_to == ("<b@x.example>",)
 
 
-PLAIN = b"From: a@x.example\r\nSubject: Re: x\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"
 HTML = b"From: a@x.example\r\nContent-Type: text/html\r\n\r\n"
-MIXED = b"From: a@x.example\r\nContent-Type: multipart/mixed; boundary=B\r\n\r\n"
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [
-        PLAIN + b"Op di 3 mrt 2026 om 10:12 schreef x\n" * 30_000,
-        PLAIN + b"Van: a@x.example\nDatum: 1\n" * 40_000,
-        PLAIN + b"Op schreef " * 100_000,
-        HTML + b"<ul><li>a" * 100_000,
-        HTML + b"".join(b"<font color=%d>x<p>" % i for i in range(30_000)),
-        HTML + b"<" * 1_000_000,
-        HTML + b"<!--" * 200_000,
-        MIXED + b"--B\r\n\r\nx\r\n" * 50_000,
-        b"".join(b'Content-Type: multipart/mixed; boundary="b%d"\r\n\r\n--b%d\r\n' % (i, i) for i in range(4_000)),
-        b"Content-Type: message/rfc822\r\n\r\n" * 3_000,
-        b"From: a@x.example\r\n" + b"X-A: b\r\n" * 100_000 + b"\r\nx",
-        b"Subject: " + b"=?utf-8?q?" * 100_000 + b"\r\n\r\nx",
-        b"From: " + b"(" * 100_000 + b"\r\n\r\nx",
-        b"To: " + b"a@x.example, " * 20_000 + b"\r\n\r\nx",
-        b"Content-Type: text/plain" + b';a="' * 100_000 + b"\r\n\r\nx",
-        PLAIN.replace(b"\r\n\r\n", b"\r\nContent-Transfer-Encoding: base64\r\n\r\n") + b"=\n" * 300_000,
-    ],
-    ids=lambda raw: raw[-40:].decode("latin-1").strip()[:20],
-)
-def test_hostile_mail_takes_bounded_time(raw: bytes) -> None:
-    started = time.process_time()
-    assert parse_mail(raw).readable
-    assert time.process_time() - started < 2.0
 
 
 def test_html_of_a_forged_mark_is_harmless() -> None:

@@ -203,4 +203,50 @@ def test_every_setting_of_the_code_stands_in_default_toml() -> None:
     in_file = {f"{k}.{n}" for k, v in documented.items() if isinstance(v, dict) for n in v} | {
         k for k, v in documented.items() if not isinstance(v, dict)
     }
+    in_file = in_file - {"mailbox.oauth"} | {f"mailbox.oauth.{key}" for key in documented["mailbox"]["oauth"]}
     assert {key for key, _ in load_settings().shown()} == in_file
+
+
+@pytest.mark.parametrize(
+    ("local", "said"),
+    [
+        ('grant = "refresh_token"', "mailbox.oauth.client_id"),
+        ('grant = "client_credentials"\nclient_id = "app"\ntenant = "gemeente.example"', "client_secret"),
+        ('grant = "refresh_token"\nclient_id = "app"', "mailbox.oauth.tenant"),
+        (
+            'grant = "refresh_token"\nclient_id = "app"\ntoken_url = "http://token.example/x"\nscopes = ["a"]',
+            "https://",
+        ),
+        ('grant = "refresh_token"\nclient_id = "app"\ntenant = "a/../b"', "directory's id"),
+        ('tenat = "x"', "mailbox.oauth.tenat"),
+    ],
+)
+def test_an_incomplete_oauth_section_is_named(tmp_path: Path, local: str, said: str) -> None:
+    (tmp_path / "local.toml").write_text(f"[mailbox.oauth]\n{local}\n")
+    with pytest.raises(ConfigError, match=said):
+        load_settings()
+
+
+def test_smtp_with_oauth_needs_the_tokens_of_the_mailbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIAGE_SMTP__OAUTH", "true")
+    with pytest.raises(ConfigError, match=r"set mailbox\.oauth\.grant"):
+        load_settings()
+
+
+def test_oauth_from_the_environment_for_microsoft_365(monkeypatch: pytest.MonkeyPatch) -> None:
+    for key, value in {
+        "GRANT": "client_credentials",
+        "TENANT": "gemeente.example",
+        "CLIENT_ID": "app",
+        "CLIENT_SECRET": "geheim-7",
+    }.items():
+        monkeypatch.setenv(f"TRIAGE_MAILBOX__OAUTH__{key}", value)
+    settings = load_settings()
+    oauth = settings.mailbox.oauth
+    assert oauth.endpoint == "https://login.microsoftonline.com/gemeente.example/oauth2/v2.0/token"
+    assert oauth.wanted_scopes == ("https://outlook.office365.com/.default",)
+    shown = dict(settings.shown())
+    assert shown["mailbox.oauth.client_secret"] == "(set)" and "geheim-7" not in str(shown)
+    monkeypatch.setenv("TRIAGE_MAILBOX__OAUTH__CLIENTID", "x")
+    with pytest.raises(ConfigError, match="did you mean TRIAGE_MAILBOX__OAUTH__CLIENT_ID"):
+        load_settings()

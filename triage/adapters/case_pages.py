@@ -2,23 +2,58 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, exists, select
 
 from triage.adapters.rows import Sealer, from_json
 from triage.adapters.store_cases import CASE_COLUMNS
 from triage.adapters.store_drafts import draft_revisions
-from triage.adapters.tables import acknowledgements, assessments, audit, cases, messages, notes, outbox, users
+from triage.adapters.tables import (
+    acknowledgements,
+    assessments,
+    audit,
+    case_links,
+    cases,
+    messages,
+    notes,
+    outbox,
+    secure_notices,
+    users,
+)
 from triage.adapters.views import assessment_from, case_from, message_view
 from triage.core.assessment import Assessment
+from triage.core.case import CaseState, LinkKind, LinkState
 from triage.core.mail import MessageKind
 from triage.errors import NotFound
-from triage.ports import AcknowledgementView, AuditRow, CasePage, MessageView, NoteRow, OutboxRow
+from triage.ports import (
+    AcknowledgementView,
+    AuditRow,
+    CaseLink,
+    CasePage,
+    MessageView,
+    NoteRow,
+    NoticeRow,
+    OutboxRow,
+)
 
-OUTBOX_COLUMNS = tuple(
-    outbox.c[name]
-    for name in ("id", "kind", "state", "created_at", "due_at", "attempts", "sent_at", "reply_code", "enhanced_status")
+_NEWER = outbox.alias("newer")
+SETTLED = and_(
+    outbox.c.kind == "reply",
+    exists().where(
+        _NEWER.c.case_id == outbox.c.case_id,
+        _NEWER.c.kind == "reply",
+        _NEWER.c.state == "sent",
+        _NEWER.c.created_at > outbox.c.created_at,
+        _NEWER.c.message_id_key.is_distinct_from(outbox.c.message_id_key),  # not another recipient of the same mail
+    ),
+)
+"""A newer reply of the same case left."""
+OUTBOX_COLUMNS = (
+    *(outbox.c[name] for name in ("id", "kind", "state", "created_at", "due_at", "attempts", "sent_at", "reply_code")),
+    outbox.c.enhanced_status,
+    SETTLED.label("settled"),
 )
 
 
@@ -54,9 +89,11 @@ def read_case_page(db: Connection, sealer: Sealer, reference: str) -> CasePage:
         laws_unclear=row.laws_unclear,
         acknowledgement=_acknowledgement(db, row.id),
         drafts=tuple(draft_revisions(db, sealer, row.id)),
-        outbox=_outbox(db, row.id, reference),
+        outbox=_outbox(db, sealer, row.id, reference),
         notes=_notes(db, sealer, row.id),
         timeline=_timeline(db, row.id),
+        links=_links(db, row.id),
+        notices=_notices(db, row.id),
     )
 
 
@@ -73,6 +110,7 @@ def outbox_row(row: Any, reference: str | None) -> OutboxRow:
         sent_at=row.sent_at,
         reply_code=row.reply_code,
         enhanced_status=row.enhanced_status,
+        settled=bool(row.settled),
     )
 
 
@@ -117,11 +155,18 @@ def _acknowledgement(db: Connection, case_id: str) -> AcknowledgementView | None
     )
 
 
-def _outbox(db: Connection, case_id: str, reference: str) -> tuple[OutboxRow, ...]:
+def _outbox(db: Connection, sealer: Sealer, case_id: str, reference: str) -> tuple[OutboxRow, ...]:
     rows = db.execute(
-        select(*OUTBOX_COLUMNS).where(outbox.c.case_id == case_id).order_by(outbox.c.created_at, outbox.c.id)
+        select(*OUTBOX_COLUMNS, outbox.c.envelope)
+        .where(outbox.c.case_id == case_id)
+        .order_by(outbox.c.created_at, outbox.c.id)
     )
-    return tuple(outbox_row(row, reference) for row in rows)
+    found = []
+    for row in rows:
+        envelope = sealer.open_json(row.envelope, outbox, row.id, "envelope") if row.envelope else {}
+        shown = outbox_row(row, reference)
+        found.append(replace(shown, recipient=envelope.get("forward_path", ""), copy=envelope.get("copy", False)))
+    return tuple(found)
 
 
 def _notes(db: Connection, sealer: Sealer, case_id: str) -> tuple[NoteRow, ...]:
@@ -145,3 +190,67 @@ def _timeline(db: Connection, case_id: str) -> tuple[AuditRow, ...]:
         .order_by(audit.c.id)
     )
     return tuple(AuditRow(row.at, row.display_name or row.actor, row.action, from_json(row.details)) for row in rows)
+
+
+def _links(db: Connection, case_id: str) -> tuple[CaseLink, ...]:
+    """The case that was named hears of the other one only once a person accepted: a try leaves no trace there."""
+    decider = users.alias()
+    handler = users.alias()
+    found: list[CaseLink] = []
+    for here, there in ((case_links.c.case_id, case_links.c.other_id), (case_links.c.other_id, case_links.c.case_id)):
+        wanted = here == case_id
+        if here is case_links.c.other_id:
+            wanted &= (case_links.c.kind == LinkKind.SAME_CLIENT) | (case_links.c.state == LinkState.ACCEPTED)
+        rows = db.execute(
+            select(
+                case_links.c.kind,
+                case_links.c.state.label("link_state"),
+                case_links.c.actor,
+                case_links.c.at,
+                cases.c.reference,
+                cases.c.state,
+                decider.c.display_name.label("decided_by"),
+                handler.c.display_name.label("handler"),
+            )
+            .select_from(
+                case_links.join(cases, cases.c.id == there)
+                .outerjoin(decider, decider.c.id == case_links.c.actor)
+                .outerjoin(handler, handler.c.id == cases.c.assignee_id)
+            )
+            .where(wanted)
+            .order_by(case_links.c.at, cases.c.reference)
+        )
+        found += [
+            CaseLink(
+                reference=row.reference,
+                kind=LinkKind(row.kind),
+                state=LinkState(row.link_state),
+                names_it=here is case_links.c.case_id and row.kind == LinkKind.CONVERSATION,
+                case_state=CaseState(row.state),
+                assignee=row.handler,
+                decided_by=row.decided_by or row.actor,
+                at=row.at,
+            )
+            for row in rows
+        ]
+    return tuple(found)
+
+
+def _notices(db: Connection, case_id: str) -> tuple[NoticeRow, ...]:
+    rows = db.execute(
+        select(secure_notices, users.c.display_name)
+        .select_from(secure_notices.outerjoin(users, users.c.id == secure_notices.c.opened_by))
+        .where(secure_notices.c.case_id == case_id)
+        .order_by(secure_notices.c.open_before, secure_notices.c.message_id)
+    )
+    return tuple(
+        NoticeRow(
+            message_id=row.message_id,
+            provider=row.provider,
+            open_before=row.open_before,
+            named=row.named,
+            opened_at=row.opened_at,
+            opened_by=row.display_name or row.opened_by,
+        )
+        for row in rows
+    )

@@ -27,6 +27,7 @@ _SQLITE_PRAGMAS = (
     "mmap_size=268435456",
     "wal_autocheckpoint=4000",  # 16 MB: pages that every mail changes are written back once for many mails
 )
+_READ_ONLY = "25006"  # PostgreSQL: a standby, or set so by a person
 _UNIQUE_VIOLATIONS = ("23505", "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY")
 
 
@@ -132,7 +133,8 @@ def translated() -> Iterator[None]:
     except exc.TimeoutError:
         raise StoreUnavailable("all database connections are in use") from None
     except exc.DBAPIError as error:
-        if error.connection_invalidated or isinstance(error.orig, sqlite3.DatabaseError):
+        unwritable = _code_of(error) == _READ_ONLY
+        if unwritable or error.connection_invalidated or isinstance(error.orig, sqlite3.DatabaseError):
             raise StoreUnavailable(_why(error)) from None
         raise
 
@@ -146,6 +148,10 @@ def _why(error: exc.DBAPIError) -> str:
     code = _code_of(error)
     if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")) or code == "55P03":
         return "the database stayed locked by another transaction"
+    if code == _READ_ONLY:
+        return "the database takes no changes at this moment (read-only); look at the database server"
+    if code == "SQLITE_IOERR_WRITE":
+        return "the database file cannot be written: the disk is full, or a limit on file sizes is reached"
     if code in ("SQLITE_FULL", "53100"):
         return "the disk with the database is full"
     if code.startswith("SQLITE_READONLY"):

@@ -5,39 +5,31 @@ Nothing here sets \\Seen, moves or deletes; every body is read with PEEK.
 
 from __future__ import annotations
 
-import email.parser
-import email.policy
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, IMAPClientReadOnlyError
 
-from triage.adapters.imap_connection import (
-    TEMPORARY,
-    Folder,
-    ImapConnection,
-    announced,
-    is_refusal,
-    quoted_folder,
-)
+from triage.adapters.imap_connection import Folder, ImapConnection, is_refusal
+from triage.adapters.imap_folders import find_folder
+from triage.adapters.imap_idle import Waker, has_news, idle_until_news
+from triage.adapters.imap_login import TEMPORARY
 from triage.adapters.imap_oversized import TEXT_LIMIT, find_text_part, is_report, join_text_part, without_text
+from triage.adapters.imap_sent import SentFolder
 from triage.adapters.mail_server import Fact, response_code
-from triage.core.mail import FetchedMail, UidRef
+from triage.core.mail import TRIAGED, FetchedMail, UidRef
 from triage.errors import MailboxUnavailable
 from triage.logs import get_logger
-from triage.ports import FolderStatus
+from triage.ports import FolderStatus, TokenSource
 from triage.settings import MailboxSettings
 
 _UIDS_PER_COMMAND = 500  # keeps a command line below 8 kB (RFC 9051 §4)
 _UIDS_PER_SEARCH = 50_000  # keeps an answer below the megabyte that imaplib reads as one line
 _BATCH_BYTES, _BATCH_MAILS = 8_000_000, 50
 _NEVER = frozenset({"\\seen", "\\deleted"})
-_SENT_NAMES = ("Verzonden", "Verzonden items", "Verzonden berichten", "Sent", "Sent Items", "Sent Messages")
 _WANTED = ("IDLE", "MOVE", "UIDPLUS", "SPECIAL-USE", "CONDSTORE")
 _HIGHEST_UID = 2**32 - 1
 _UNREADABLE_STRUCTURE = (IMAPClientError, RecursionError, TypeError, ValueError, LookupError, AttributeError)
@@ -49,16 +41,30 @@ T = TypeVar("T")
 class _Facts:
     size: int
     internal_date: datetime
+    answered: bool
+    triaged: bool
 
 
 class ImapMailbox:
     """One IMAP folder. Connects at the first call and again after any loss. Not thread-safe."""
 
-    def __init__(self, settings: MailboxSettings, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        settings: MailboxSettings,
+        *,
+        tokens: TokenSource | None = None,
+        on_notice: Callable[[str], None] = lambda text: None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`tokens` for a login with OAuth2; `on_notice` gets each text that the server wants people to read."""
         folder = "INBOX" if settings.folder.upper() == "INBOX" else settings.folder
         self.name = f"{settings.username}@{settings.host.lower()}/{folder}"
         self._settings = settings
-        self._connection = ImapConnection(settings, monotonic=monotonic)
+        self._connection = ImapConnection(settings, tokens=tokens, on_notice=on_notice, monotonic=monotonic)
+        self._sent = SentFolder(settings, self._connection, monotonic=monotonic)
+        self._waker = Waker()
+        self.can_wait = settings.idle
+        self._idle_refused = False  # offered, but answered NO or BAD: not asked for again
         self._uidvalidity: int | None = None  # what the last status() said: UIDs of our caller belong to it
         self._told_keywords_lost = False
 
@@ -75,7 +81,7 @@ class ImapMailbox:
             folder = self._connection.folder
             if folder is not None:
                 client.noop()
-                if _has_changed(client, folder):
+                if has_news(client, folder):
                     folder = None
             if folder is None:
                 folder = self._connection.select(client)
@@ -117,13 +123,19 @@ class ImapMailbox:
     def _facts(self, uids: Sequence[int]) -> dict[int, _Facts]:
         with self._connection.selected("asking the sizes") as (client, folder):
             self._same_uids(folder)
-            told = client.fetch(uids, ["RFC822.SIZE", "INTERNALDATE"])
+            told = client.fetch(uids, ["RFC822.SIZE", "INTERNALDATE", "FLAGS"])
         facts: dict[int, _Facts] = {}
         for uid in uids:
             item = told.get(uid, {})
             if b"RFC822.SIZE" not in item:
                 continue  # expunged since, or an unasked FETCH for another mail
-            facts[uid] = _Facts(int(item[b"RFC822.SIZE"] or 0), _aware(item.get(b"INTERNALDATE"), uid))
+            flags = {flag.lower() for flag in item.get(b"FLAGS") or () if isinstance(flag, bytes)}
+            facts[uid] = _Facts(
+                int(item[b"RFC822.SIZE"] or 0),
+                _aware(item.get(b"INTERNALDATE"), uid),
+                answered=b"\\answered" in flags,
+                triaged=TRIAGED.lower().encode() in flags,
+            )
         return facts
 
     def _batches(self, facts: Mapping[int, _Facts]) -> Iterator[list[int]]:
@@ -175,7 +187,14 @@ class ImapMailbox:
             if missing:  # expunged meanwhile (RFC 9051 §7.5.1), or the server cannot read one of them
                 missing = sorted(client.search(["UID", ",".join(map(str, missing))]))
         return {
-            uid: FetchedMail(UidRef(folder.uidvalidity, uid), facts[uid].internal_date, facts[uid].size, raw)
+            uid: FetchedMail(
+                UidRef(folder.uidvalidity, uid),
+                facts[uid].internal_date,
+                facts[uid].size,
+                raw,
+                answered=facts[uid].answered,
+                triaged=facts[uid].triaged,
+            )
             for uid, raw in bodies.items()
             if isinstance(raw, bytes)
         }, missing
@@ -203,7 +222,8 @@ class ImapMailbox:
                 raw = b""
             if raw is None:
                 return None
-            return FetchedMail(UidRef(folder.uidvalidity, uid), fact.internal_date, fact.size, raw, complete=False)
+            ref = UidRef(folder.uidvalidity, uid)
+            return FetchedMail(ref, fact.internal_date, fact.size, raw, False, fact.answered, fact.triaged)
 
     @staticmethod
     def _header_and_text(client: Any, uid: int) -> bytes | None:
@@ -272,51 +292,30 @@ class ImapMailbox:
 
     def append_sent(self, raw: bytes, *, at: datetime) -> None:
         """Puts a copy in the Sent folder, read and dated `at` (aware). Safe to repeat: a copy with the same
-        Message-ID (an earlier try, or one the server keeps by itself) is enough."""
-        with self._connection.use("keeping a sent copy") as client:
-            name, exists = self._sent_folder(client)
-            if not exists:
-                client.create_folder(name)
-                with suppress(IMAPClientError):
-                    client.subscribe_folder(name)  # some mail programs show subscribed folders only
-            elif self._is_there(client, name, raw):
-                return
-            try:
-                client.append(name, raw, flags=[b"\\Seen"], msg_time=at)
-            except IMAPClientError as exc:
-                if not is_refusal(exc):
-                    raise
-                code = response_code(str(exc))
-                raise MailboxUnavailable(
-                    f"{self._connection.server}: the copy was not kept in folder {quoted_folder(name)}{code}; "
-                    "check that the mailbox is not full and that the folder can be written"
-                ) from exc
+        Message-ID (an earlier try, or one the server keeps by itself) is enough. After a refusal the folder is left
+        in peace for some minutes: until then the call raises MailboxUnavailable without asking the server."""
+        self._sent.append(raw, at=at)
 
-    def _is_there(self, client: Any, folder: str, raw: bytes) -> bool:
-        headers = email.parser.BytesHeaderParser(policy=email.policy.compat32).parsebytes(raw[:100_000])
-        message_id = str(headers.get("Message-ID", "")).strip()
-        if not re.fullmatch(r"<[\x21-\x7e]+>", message_id):
+    # ---------------------------------------------------------------- waiting
+
+    def wait_for_news(self, seconds: float) -> bool:
+        """Holds the connection in IDLE. False at once when the server has no IDLE or is not connected: then the next
+        poll connects."""
+        self.can_wait = self._settings.idle and self._connection.is_connected
+        if self._waker.is_woken() or not self.can_wait:
             return False
-        self._connection.deselected()
-        client.select_folder(folder, readonly=True)
-        return bool(client.search(["HEADER", "Message-ID", message_id]))
+        with self._connection.selected("waiting for new mail") as (client, folder):
+            if self._idle_refused or not client.has_capability("IDLE"):
+                self.can_wait = False
+                return False
+            patience = self._settings.timeout_seconds
+            news = idle_until_news(client, folder, seconds=seconds, waker=self._waker, answer_seconds=patience)
+            if news is None:
+                self._idle_refused, self.can_wait = True, False
+            return bool(news)
 
-    def _sent_folder(self, client: Any) -> tuple[str, bool]:
-        """(name, exists): marked \\Sent (RFC 6154), else the configured name, else a usual name that exists, so
-        that no second Sent folder appears beside "Verzonden items"; else the configured name, to be made."""
-        configured = self._settings.sent_folder
-        listed = client.list_folders()
-        usable = [name for flags, _, name in listed if not _flags(flags) & {"\\noselect", "\\nonexistent"}]
-        for flags, _, name in listed:
-            if "\\sent" in _flags(flags) and name in usable:
-                return name, True
-        prefix, delimiter = _personal_namespace(client, listed)
-        for wanted in (configured, *_SENT_NAMES):
-            for name in (wanted, prefix + wanted):
-                if name in usable:
-                    return name, True
-        name = configured if configured.startswith(prefix) else prefix + configured
-        return (name.replace("/", delimiter) if delimiter else name), False
+    def stop_waiting(self) -> None:
+        self._waker.wake()
 
     # ---------------------------------------------------------------- check, close
 
@@ -326,7 +325,8 @@ class ImapMailbox:
             offered = [name for name in _WANTED if client.has_capability(name)]
             lacking = [name for name in _WANTED if name not in offered]
             keywords = not folder.read_only and folder.keeps_flag("$Triaged")
-            sent, exists = self._sent_folder(client)
+            sent, exists = find_folder(client, "sent", self._settings.sent_folder)
+            others = {use: find_folder(client, use, "") for use in ("drafts", "junk", "trash")}
         return [
             ("folder", self._settings.folder + (" (read-only)" if folder.read_only else "")),
             ("messages", str(folder.messages)),
@@ -335,11 +335,13 @@ class ImapMailbox:
             ("not offered", ", ".join(lacking) or "nothing"),
             ("keywords kept", "yes" if keywords else "no: mails are not marked $Triaged on the server"),
             ("sent folder", sent if exists else f"{sent} (does not exist yet; made with the first reply)"),
+            *((f"{use} folder", name if found else "not found") for use, (name, found) in others.items()),
         ]
 
     def close(self) -> None:
         """Logs out; never raises."""
         self._connection.close()
+        self._waker.close()
 
     def _same_uids(self, folder: Folder) -> None:
         """UIDs mean nothing under another UIDVALIDITY: after a reconnect that brought one, start the poll anew."""
@@ -348,29 +350,6 @@ class ImapMailbox:
                 f"{self._connection.server}: the folder got another UIDVALIDITY during the poll; "
                 "the next poll reads it anew"
             )
-
-
-def _has_changed(client: Any, folder: Folder) -> bool:
-    """Whether the server announced new or vanished mail since the folder was selected."""
-    announced(client, "FETCH")  # flags that others changed: not looked at, and not to be kept for ever
-    announced(client, "RECENT")
-    exists = announced(client, "EXISTS")
-    others = [announced(client, name) for name in ("EXPUNGE", "VANISHED", "UIDVALIDITY", "UIDNEXT")]
-    return any(others) or any(not text.isdigit() or int(text) != folder.messages for text in exists)
-
-
-def _flags(flags: Sequence[Any]) -> set[str]:
-    return {flag.decode("ascii", "replace").lower() for flag in flags if isinstance(flag, bytes)}
-
-
-def _personal_namespace(client: Any, listed: Sequence[tuple[Any, bytes | None, str]]) -> tuple[str, str]:
-    """(prefix, delimiter) for new folders, such as ("INBOX.", ".") (RFC 9051 §6.3.10)."""
-    if client.has_capability("NAMESPACE"):
-        personal = client.namespace().personal
-        if personal:
-            return str(personal[0][0]), str(personal[0][1] or "")
-    delimiter = next((item[1] for item in listed if item[1]), b"")
-    return "", delimiter.decode("ascii", "replace") if isinstance(delimiter, bytes) else ""
 
 
 def _aware(moment: object, uid: int) -> datetime:

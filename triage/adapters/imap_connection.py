@@ -1,6 +1,6 @@
-"""One held IMAP connection: connect, secure, log in, select; and every way in which that fails, in words.
+"""One held IMAP connection: connect, select, use; and every way in which that fails, in words.
 
-IMAPClient has no types: this module and `imap.py` are the only ones that touch it.
+IMAPClient has no types: only the modules named `imap…` touch it.
 """
 
 from __future__ import annotations
@@ -16,20 +16,23 @@ from typing import Any
 from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, IMAPClientReadOnlyError, ProtocolError
 
+from triage.adapters.imap_folders import list_folders, quoted_folder
+from triage.adapters.imap_login import Login, LoginRefused, TokenRefused
 from triage.adapters.mail_server import HoldOff, ServerName, response_code, tls_context
-from triage.errors import MailboxUnavailable
+from triage.errors import MailboxUnavailable, TokenUnavailable
 from triage.logs import get_logger
+from triage.ports import TokenSource
 from triage.settings import MailboxSettings
 
-CONNECT_SECONDS, READ_SECONDS = 10.0, 60.0
+CONNECT_SECONDS = 10.0
 _MAX_FOLDERS_NAMED = 30
-TEMPORARY = frozenset({" [UNAVAILABLE]", " [INUSE]", " [LIMIT]"})
-"""Response codes that say nothing against this login or this mail (RFC 5530 §3)."""
 _BACKOFF = re.compile(r"Backoff Time:?\s*(\d{1,9})", re.IGNORECASE)  # milliseconds, as Microsoft 365 says it
-_ATOM = re.compile(r"[A-Za-z0-9.@_+=/-]+")
+_LONGEST_BACKOFF_SECONDS = 3600.0
+_ALERT = re.compile(rb"^\S+ (?:OK|NO|BAD|BYE|PREAUTH) \[ALERT\] *(.+)", re.IGNORECASE | re.DOTALL)
+_KEEPALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 20), ("TCP_KEEPCNT", 4))  # a silent peer is dead after 140 s
 
-Lost = (IMAPClientError, OSError, ValueError, TypeError, LookupError)
-"""What IMAPClient raises: for a refusal, a lost connection, and (the last three) an answer it cannot read."""
+Lost = (IMAPClientError, OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""What IMAPClient raises: for a refusal, a lost connection, and (from the third on) an answer it cannot read."""
 
 
 def is_refusal(exc: BaseException) -> bool:
@@ -62,12 +65,25 @@ class Folder:
 class ImapConnection:
     """Connects when first used and again after any loss. Not thread-safe."""
 
-    def __init__(self, settings: MailboxSettings, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        settings: MailboxSettings,
+        *,
+        tokens: TokenSource | None = None,
+        on_notice: Callable[[str], None] = lambda text: None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.server = ServerName("IMAP", "mailbox", settings.host, settings.port)
         self.folder: Folder | None = None
         self._settings = settings
+        self._login = Login(settings, self.server, tokens)
         self._client: Any = None
         self._hold_off = HoldOff(monotonic)
+        self._on_notice, self._told = on_notice, ""
+
+    @property
+    def is_connected(self) -> bool:
+        return self._client is not None
 
     # ---------------------------------------------------------------- use
 
@@ -81,13 +97,21 @@ class ImapConnection:
         except MailboxUnavailable:
             raise
         except Lost as exc:
-            text = str(exc)
             self.drop()
-            if found := _BACKOFF.search(text):
-                reason = f"{self.server} asks us to wait"
-                self._hold_off.wait(int(found.group(1)) / 1000, reason)
-                raise MailboxUnavailable(f"{reason} ({int(found.group(1)) // 1000} s)") from exc
-            raise MailboxUnavailable(f"{self.server}: {doing} failed ({_how(exc)}{response_code(text)})") from exc
+            self._raise_throttled(exc)
+            reason = f"{self.server}: {doing} failed ({_how(exc)}{response_code(str(exc))})"
+            self._hold_off.failed(reason)
+            raise MailboxUnavailable(reason) from exc
+        finally:
+            self._tell_notice()
+
+    def _raise_throttled(self, exc: BaseException) -> None:
+        """Obeys a server that says how long to stay away (Microsoft 365 does)."""
+        if found := _BACKOFF.search(str(exc)):
+            seconds = min(int(found.group(1)) / 1000, _LONGEST_BACKOFF_SECONDS)
+            reason = f"{self.server} asks us to wait"
+            self._hold_off.wait(seconds, reason)
+            raise MailboxUnavailable(f"{reason} ({int(seconds)} s)") from exc
 
     @contextmanager
     def selected(self, doing: str) -> Iterator[tuple[Any, Folder]]:
@@ -124,6 +148,7 @@ class ImapConnection:
             if self.folder.uidvalidity == 0:
                 get_logger().warning("uidvalidity_missing", host=self.server.host)
             forget_announcements(client)
+            self._hold_off.succeeded()
             return self.folder
         raise MailboxUnavailable(self._why_not_selected(client, refusal))
 
@@ -153,11 +178,31 @@ class ImapConnection:
     # ---------------------------------------------------------------- connect
 
     def _connect(self) -> Any:
+        """Once more with a new token when the server refuses an access token that may have expired."""
+        if left := self._hold_off.seconds_left():
+            raise MailboxUnavailable(f"{self._hold_off.reason}; next try in {int(left) + 1} s")
+        try:
+            try:
+                return self._connect_once()
+            except TokenRefused as exc:
+                if not exc.renewable:
+                    raise
+                return self._connect_once()
+        except LoginRefused as exc:
+            self._hold_off.refused(str(exc))
+            raise MailboxUnavailable(str(exc)) from exc
+        except TokenUnavailable as exc:  # the token server has a back-off of its own
+            raise MailboxUnavailable(f"{self.server}: no login, because {exc}") from exc
+        except MailboxUnavailable as exc:
+            self._hold_off.failed(str(exc))
+            raise
+        finally:
+            self._tell_notice()
+
+    def _connect_once(self) -> Any:
         settings, server = self._settings, self.server
         if not settings.host:
             raise MailboxUnavailable("no mailbox is configured: set mailbox.host, mailbox.username and its password")
-        if left := self._hold_off.seconds_left():
-            raise MailboxUnavailable(f"{self._hold_off.reason}; next try in {int(left) + 1} s")
         try:
             context = tls_context(settings.ca_file) if settings.security != "none" else None
         except OSError as exc:
@@ -168,9 +213,10 @@ class ImapConnection:
                 port=settings.port,
                 ssl=settings.security == "tls",
                 ssl_context=context,
-                timeout=SocketTimeout(CONNECT_SECONDS, READ_SECONDS),
+                timeout=SocketTimeout(CONNECT_SECONDS, settings.timeout_seconds),
             )
         except IMAPClientError as exc:  # BYE or rubbish for a greeting
+            self._hear(exc.args[0] if exc.args and isinstance(exc.args[0], bytes) else b"")
             raise MailboxUnavailable(
                 f"{server} answered, but refused the connection{response_code(str(exc))}; try later, "
                 "and check mailbox.port and mailbox.security"
@@ -179,74 +225,49 @@ class ImapConnection:
             raise MailboxUnavailable(server.connection_failed(exc)) from exc
         try:
             client.normalise_times = False  # otherwise INTERNALDATE loses its offset
-            # without it Nagle's algorithm and delayed acknowledgements make every command wait 40 ms
-            client.socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._secure(client, context)
-            self._log_in(client)
+            client._imap.debug = 0  # the library's level makes a printable copy of every mail, for a log nobody keeps
+            _prepare_socket(client.socket())
+            self._listen_for_notices(client)
+            self._login.secure(client, context)
+            self._login.log_in(client)
         except BaseException as exc:
             with suppress(*Lost):
                 client.shutdown()
             if isinstance(exc, Lost):
+                self._raise_throttled(exc)
                 raise MailboxUnavailable(f"{server}: logging in failed ({_how(exc)}{response_code(str(exc))})") from exc
             raise
-        self._hold_off.succeeded()
         return client
 
-    def _secure(self, client: Any, context: Any) -> None:
-        if self._settings.security != "starttls":
-            return
-        if _is_preauthenticated(client) or not client.has_capability("STARTTLS"):
-            # a man in the middle can take the offer away (RFC 8314 §4.1): no password leaves in clear
-            raise MailboxUnavailable(
-                f"{self.server} does not offer STARTTLS, so no password was sent; "
-                "check mailbox.port and mailbox.security"
-            )
-        try:
-            client.starttls(context)
-        except OSError as exc:
-            raise MailboxUnavailable(self.server.connection_failed(exc)) from exc
-        except IMAPClientError as exc:
-            raise MailboxUnavailable(
-                f"{self.server} refused STARTTLS{response_code(str(exc))}, so no password was sent; "
-                "check the server's certificate and mailbox.security"
-            ) from exc
+    # ---------------------------------------------------------------- what people must read
 
-    def _log_in(self, client: Any) -> None:
-        if _is_preauthenticated(client):
-            return
-        user, password = self._settings.username, self._settings.password.get_secret_value()
-        plain = client.has_capability("AUTH=PLAIN")
-        encrypted = self._settings.security != "none"
-        if client.has_capability("LOGINDISABLED") and not (plain and encrypted):
-            raise MailboxUnavailable(
-                f"{self.server} allows no login on an unencrypted connection; set mailbox.security to tls or starttls"
-            )
-        if not plain and not (user + password).isascii():
-            raise MailboxUnavailable(
-                f"{self.server} takes only ASCII in login names and passwords (it offers no AUTH=PLAIN); "
-                "choose other ones for mailbox.username or mailbox.password"
-            )
-        try:
-            if plain:  # base64: any character passes, which LOGIN cannot promise
-                client.plain_login(user, password)
-            else:
-                client.login(user if _ATOM.fullmatch(user) else _quoted(user), password)
-        except IMAPClientError as exc:
-            if isinstance(exc, IMAPClientAbortError) or isinstance(exc.__context__, IMAPClientAbortError):
-                raise
-            code = response_code(str(exc))
-            if code in TEMPORARY or "too many" in str(exc).lower():
-                raise MailboxUnavailable(f"{self.server} takes no logins now{code}; it is tried again") from exc
-            reason = (
-                f"{self.server} refused the login as mailbox.username{code}; "
-                "check mailbox.username and mailbox.password (TRIAGE_MAILBOX__PASSWORD)"
-            )
-            self._hold_off.refused(reason)
-            raise MailboxUnavailable(reason) from exc
+    def _listen_for_notices(self, client: Any) -> None:
+        """A text marked [ALERT] must be shown to people (RFC 9051 §7.1). It can stand in any reply, and imaplib
+        keeps none of them, so every line is looked at as it comes."""
+        usual = client._imap._get_response
+
+        def look(*args: Any) -> Any:
+            line = usual(*args)
+            if line and b"[ALERT]" in line:
+                self._hear(line)
+            return line
+
+        client._imap._get_response = look
+        self._hear(client.welcome or b"")
+
+    def _hear(self, line: bytes) -> None:
+        if found := _ALERT.match(line):
+            text = found.group(1).decode("utf-8", "replace")
+            self._told = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+
+    def _tell_notice(self) -> None:
+        told, self._told = self._told, ""
+        if told:
+            self._on_notice(told)
 
     def _why_not_selected(self, client: Any, refusal: str) -> str:
         name = self._settings.folder
-        names = sorted(folder for _, _, folder in client.list_folders())
+        names = sorted(item.name for item in list_folders(client))
         if name in names or name.upper() == "INBOX":
             return (
                 f"{self.server}: folder {quoted_folder(name)} cannot be opened{refusal}; "
@@ -269,20 +290,13 @@ def announced(client: Any, name: str) -> list[bytes]:
     return [item for item in data if item is not None]
 
 
-def quoted_folder(name: str) -> str:
-    """The folder as an error text names it: shared ones bear their owner's address on some servers, and an error
-    text holds none."""
-    return f'"{name}"' if "@" not in name else "(named after an address)"
-
-
-def _is_preauthenticated(client: Any) -> bool:
-    return bool(client._imap.state == "AUTH")
-
-
-def _quoted(text: str) -> str:
-    """A quoted string (RFC 9051 §4.3): imaplib quotes the password, but not the login name."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+def _prepare_socket(connection: socket.socket) -> None:
+    # without it Nagle's algorithm and delayed acknowledgements make every command wait 40 ms
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEPALIVE:
+        if hasattr(socket, name):
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _how(exc: BaseException) -> str:

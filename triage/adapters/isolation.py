@@ -4,20 +4,37 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import faulthandler
 import multiprocessing
 import resource
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
 from triage.errors import ReaderUnavailable
 from triage.services.reading import Reader, Reading, Unread
 
+STUCK_SECONDS = 300.0  # far above what a batch of fifty mails takes
 _MEMORY_BYTES = 2_000_000_000
+_START_SECONDS = 120.0
 _PR_SET_PDEATHSIG = 1
 _reader: Reader | None = None
+
+
+@contextlib.contextmanager
+def ended_when_stuck() -> Iterator[None]:
+    """Ends this process when the block takes longer than STUCK_SECONDS.
+
+    Python code that never comes back (a pattern that backtracks for ever) holds the interpreter: no thread of ours
+    could notice. A watchdog outside the interpreter does, writes code places to stderr and exits; whoever runs the
+    program starts it again, and the mails at hand are then read one by one, each in a child with a time limit."""
+    faulthandler.dump_traceback_later(STUCK_SECONDS, exit=True, file=sys.__stderr__ or 2)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def _start(make_reader: Callable[[], Reader]) -> None:
@@ -53,9 +70,10 @@ class ChildReader:
                 initargs=(self._make_reader,),
             )
             try:
-                self._pool.submit(int).result()  # the child's start (imports, model) is not on the mail's account
-            except BrokenProcessPool:
-                self.close()
+                # the child's start (imports, model) is not on the mail's account
+                self._pool.submit(int).result(timeout=_START_SECONDS)
+            except (BrokenProcessPool, TimeoutError):
+                self._kill()
                 raise ReaderUnavailable(
                     "the process that reads one mail by itself cannot be started: free some memory"
                 ) from None

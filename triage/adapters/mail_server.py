@@ -6,6 +6,7 @@ hold an address or text of a mail; only a response code such as `[AUTHENTICATION
 
 from __future__ import annotations
 
+import random
 import re
 import socket
 import ssl
@@ -63,14 +64,18 @@ class ServerName:
 
 
 class HoldOff:
-    """Keeps a client from knocking again too soon: after a refused login (accounts get locked, RFC 5530 §3) and
-    when a server said how long to wait. `monotonic` gives seconds."""
+    """Keeps a client from knocking again too soon: after a refused login (accounts get locked, RFC 5530 §3), after
+    failures in a row, and when a server said how long to wait.
+
+    `monotonic` gives seconds; `jitter` gives 0 to 1 and makes a pause up to a quarter shorter, so that several
+    clients that lost one server do not come back at one moment."""
 
     FIRST_SECONDS, LONGEST_SECONDS = 30.0, 900.0
+    FIRST_FAILURE_SECONDS, LONGEST_FAILURE_SECONDS = 10.0, 300.0
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._monotonic = monotonic
-        self._refusals = 0
+    def __init__(self, monotonic: Callable[[], float], jitter: Callable[[], float] = random.random) -> None:
+        self._monotonic, self._jitter = monotonic, jitter
+        self._refusals = self._failures = 0
         self._until = 0.0
         self.reason = ""
 
@@ -80,11 +85,26 @@ class HoldOff:
     def refused(self, reason: str) -> None:
         """A login was refused: the pause doubles each time."""
         self._refusals += 1
-        pause = min(self.FIRST_SECONDS * 2 ** min(self._refusals - 1, 10), self.LONGEST_SECONDS)
-        self.wait(pause, reason)
+        self._pause(self.FIRST_SECONDS * 2 ** min(self._refusals - 1, 10), self.LONGEST_SECONDS, reason)
+
+    def failed(self, reason: str) -> None:
+        """No connection, or one that broke. The first time another try may follow at once, since a held connection
+        ends now and then; from the second in a row on the pause doubles."""
+        self._failures += 1
+        if self._failures > 1:
+            self._pause(
+                self.FIRST_FAILURE_SECONDS * 2 ** min(self._failures - 2, 10), self.LONGEST_FAILURE_SECONDS, reason
+            )
 
     def wait(self, seconds: float, reason: str) -> None:
-        self._until, self.reason = self._monotonic() + seconds, reason
+        """At least as long as told; never shorter than a pause that runs already."""
+        until = self._monotonic() + seconds
+        if until > self._until or not self.reason:
+            self._until, self.reason = until, reason
 
     def succeeded(self) -> None:
-        self._refusals, self.reason = 0, ""
+        self._refusals = self._failures = 0
+        self.reason = ""
+
+    def _pause(self, seconds: float, longest: float, reason: str) -> None:
+        self.wait(min(seconds, longest) * (1 - self._jitter() / 4), reason)

@@ -7,35 +7,32 @@ Only codes of a server's answer are kept: its text may hold addresses.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, delete, func, or_, select, update
 
 from triage.adapters.rows import chunks, to_json, upsert
-from triage.adapters.store_cases import CasePart
+from triage.adapters.sent_copies import SentReplyPart
 from triage.adapters.tables import (
     CLAIMABLE,
     OUTBOX_KINDS,
     STOPPED,
     acknowledgement_minutes,
     acknowledgements,
-    cases,
+    approvals,
     facts,
-    messages,
     outbox,
     thread_ids,
+    users,
 )
-from triage.adapters.views import case_columns, view_of_sent
-from triage.core.case import MOVES, CaseState, move
-from triage.core.mail import MessageKind, NoReplyReason
-from triage.ports import AcknowledgementCounts, Envelope, OutboxItem
-from triage.row_ids import new_row_id
+from triage.core.mail import NoReplyReason
+from triage.ports import AcknowledgementCounts, Envelope, OutboxItem, SentMail
 
 BREAKER = "breaker"
 """Name of the fact that holds acknowledgements back; any value but "" trips it, a person empties it."""
+_AFTER_SET_BACK = timedelta(minutes=2)  # room to take an approval back
 
 _COUNTS = select(
     select(func.count())
@@ -55,6 +52,9 @@ _COUNTS = select(
 )
 
 
+_SENT = select(outbox.c.kind, outbox.c.case_id, outbox.c.message_id_key)
+
+
 @cache
 def _one_more(dialect: str) -> Any:
     minutes = acknowledgement_minutes
@@ -65,7 +65,7 @@ def _one_more(dialect: str) -> Any:
     )
 
 
-class OutboxPart(CasePart):
+class OutboxPart(SentReplyPart):
     # ---------------------------------------------------------------- acknowledgements
 
     def acknowledgement_counts(self, address: str, *, now: datetime) -> AcknowledgementCounts:
@@ -109,11 +109,12 @@ class OutboxPart(CasePart):
 
     # ---------------------------------------------------------------- writing items
 
-    def add_outbox(self, item: OutboxItem, *, due_at: datetime, message_id: str) -> None:
+    def add_outbox(self, item: OutboxItem, *, due_at: datetime, message_id: str, state: str = "due") -> None:
         envelope = {
             "reverse_path": item.envelope.reverse_path,
             "forward_path": item.envelope.forward_path,
             "fallback": item.null_reverse_path_fallback,
+            "copy": item.copy,
         }
         self._add(
             outbox,
@@ -121,7 +122,7 @@ class OutboxPart(CasePart):
                 "id": item.id,
                 "kind": item.kind,
                 "rank": OUTBOX_KINDS.index(item.kind),
-                "state": "due",
+                "state": state,
                 "case_id": item.case_id,
                 "created_at": item.created_at,
                 "due_at": due_at,
@@ -133,7 +134,7 @@ class OutboxPart(CasePart):
                 "raw": self._sealer.seal_bytes(item.raw, outbox, item.id, "raw"),
             },
         )
-        if item.kind == "acknowledgement":
+        if item.kind == "acknowledgement" and state == "due":
             self._count_acknowledgement(_minute(item.created_at))
 
     def _count_acknowledgement(self, minute: datetime) -> None:
@@ -155,11 +156,54 @@ class OutboxPart(CasePart):
         self._db.execute(delete(outbox).where(outbox.c.id.in_([item.id for item in items])))
         return True
 
-    def sent_kinds(self, message_ids: Sequence[str]) -> frozenset[str]:
-        kinds: set[str] = set()
-        for part in chunks([self._keys.lookup(message_id) for message_id in message_ids]):
-            kinds.update(self._db.execute(select(outbox.c.kind).where(outbox.c.message_id_key.in_(part))).scalars())
-        return frozenset(kinds)
+    def sent_mails(self, message_ids: Sequence[str]) -> Sequence[SentMail]:
+        keys = [self._keys.lookup(message_id) for message_id in message_ids]
+        nearness = {key: place for place, key in reversed(list(enumerate(keys)))}
+        found: list[tuple[int, SentMail]] = []
+        for part in chunks(keys):
+            for row in self._db.execute(_SENT.where(outbox.c.message_id_key.in_(part))):
+                found.append((nearness[row.message_id_key], self._sent_mail(row)))
+        return list(dict.fromkeys(mail for _, mail in sorted(found, key=lambda item: item[0])))
+
+    def last_sent(self, case_id: str) -> SentMail | None:
+        row = self._db.execute(
+            _SENT.where(outbox.c.case_id == case_id, outbox.c.state.in_(("sent", "uncertain")))
+            .order_by(outbox.c.rank, outbox.c.created_at.desc())
+            .limit(1)
+        ).first()
+        return self._sent_mail(row) if row is not None else None
+
+    def _sent_mail(self, row: Any) -> SentMail:
+        """With several recipients the approval names the first of their items: all of them are one mail."""
+        approved_by = None
+        if row.kind == "reply":
+            approved_by = self._db.execute(
+                select(approvals.c.actor)
+                .join(outbox, outbox.c.id == approvals.c.outbox_id)
+                .join(users, users.c.id == approvals.c.actor)
+                .where(outbox.c.message_id_key == row.message_id_key, users.c.disabled.is_(False))
+                .order_by(approvals.c.at.desc())
+                .limit(1)
+            ).scalar()
+        return SentMail(row.kind, row.case_id, approved_by)
+
+    def withhold_queued(self, reason: NoReplyReason, *, owner: str, at: datetime) -> int:
+        waiting = (
+            CLAIMABLE,
+            outbox.c.kind == "acknowledgement",
+            or_(outbox.c.owner.is_(None), outbox.c.owner == owner, outbox.c.leased_until <= at),
+        )
+        rows = self._db.execute(select(outbox.c.id, outbox.c.case_id).where(*waiting).with_for_update()).all()
+        for part in chunks([row.id for row in rows]):
+            self._db.execute(
+                update(acknowledgements)
+                .where(acknowledgements.c.outbox_id.in_(part))
+                .values(outbox_id=None, reasons=to_json([reason]), promised_for=None)
+            )
+            self._db.execute(delete(outbox).where(outbox.c.id.in_(part)))
+        for row in rows:
+            self.audit("acknowledgement_withheld", at=at, actor="system", case_id=row.case_id)
+        return len(rows)
 
     def forget_hourly_count(self) -> None:
         self._db.execute(delete(acknowledgement_minutes))
@@ -215,6 +259,7 @@ class OutboxPart(CasePart):
                     attempts=row.attempts,
                     created_at=row.created_at,
                     null_reverse_path_fallback=envelope["fallback"],
+                    copy=envelope.get("copy", False),
                 )
             )
         return items
@@ -283,62 +328,26 @@ class OutboxPart(CasePart):
             self.audit(f"reply_{state}", at=now, actor="system", case_id=row.case_id, details=details)
         return True
 
-    def _answer(self, case_id: str, item_id: str, now: datetime) -> None:
-        """The server accepted the reply: the case is answered, the sent mail joins the conversation.
-
-        When the sender wrote after the approval, the reply does not answer that: the case stays open."""
-        case = self.case(case_id, for_update=True)
-        newer = select(messages.c.id).where(
-            messages.c.case_id == case_id,
-            messages.c.direction == "in",
-            messages.c.kind.not_in((MessageKind.AUTO_REPLY, MessageKind.DELIVERY_REPORT)),
-            messages.c.received_at > select(outbox.c.created_at).where(outbox.c.id == item_id).scalar_subquery(),
-        )
-        if self._db.execute(newer).first() is not None:
-            self.audit("reply_kept_open", at=now, actor="system", case_id=case_id)
-        elif case.state is CaseState.ANSWERED or CaseState.ANSWERED in MOVES[case.state]:
-            answered = replace(
-                case,
-                state=move(case.state, CaseState.ANSWERED),
-                waiting_for=None,
-                paused_ends_left=None,
-                answered_at=case.answered_at or now,
-                ended_at=case.ended_at or now,
-            )
-            self._db.execute(
-                update(cases).where(cases.c.id == case_id).values(**case_columns(answered), version=case.version + 1)
-            )  # else: a person closed it meanwhile; it stays closed, the mail is in the conversation all the same
-        sealed = self._db.execute(select(outbox.c.raw, outbox.c.message_id_key).where(outbox.c.id == item_id)).one()
-        known = select(messages.c.id).where(
-            messages.c.case_id == case_id,
-            messages.c.direction == "out",
-            messages.c.message_id_key == sealed.message_id_key,
-        )
-        if self._db.execute(known).first() is not None:  # another recipient of the same mail was first
-            return
-        raw = self._sealer.open_bytes(sealed.raw, outbox, item_id, "raw")
-        row_id = new_row_id(now)
-        self._add(
-            messages,
-            {
-                "id": row_id,
-                "direction": "out",
-                "case_id": case_id,
-                "kind": MessageKind.OWN,
-                "internal_date": now,
-                "received_at": now,
-                "size": len(raw),
-                "complete": True,
-                "message_id_key": sealed.message_id_key,
-                "view": self._sealer.seal_json(view_of_sent(raw), messages, row_id, "view"),
-                "raw": self._sealer.seal_bytes(raw, messages, row_id, "raw"),
-            },
-        )
-
     # ---------------------------------------------------------------- unknown outcomes
 
     def expire_sending(self, *, now: datetime) -> Sequence[str]:
         return self._become_uncertain(outbox.c.leased_until <= now, now)
+
+    def mend_waits(self, *, now: datetime, longest: timedelta, lease: timedelta) -> None:
+        self._db.execute(
+            update(outbox)
+            .where(
+                CLAIMABLE,
+                or_(outbox.c.owner.is_(None), outbox.c.leased_until <= now),
+                outbox.c.kind != "alert",
+                outbox.c.due_at > now + longest,
+            )
+            .values(due_at=now + _AFTER_SET_BACK)
+        )
+        held = or_(CLAIMABLE, STOPPED & (outbox.c.state == "sending"))
+        self._db.execute(
+            update(outbox).where(held, outbox.c.leased_until > now + longest).values(leased_until=now + lease)
+        )
 
     def recover_outbox(self, *, owner: str, now: datetime) -> Sequence[str]:
         lost = self._become_uncertain(outbox.c.owner == owner, now)
@@ -350,10 +359,15 @@ class OutboxPart(CasePart):
         )
         return lost
 
-    def _become_uncertain(self, whose: ColumnElement[bool], now: datetime) -> list[str]:
+    def hold_outbox(self, *, now: datetime) -> Sequence[str]:
+        return self._become_uncertain(outbox.c.kind != "alert", now, state=CLAIMABLE)
+
+    def _become_uncertain(
+        self, whose: ColumnElement[bool], now: datetime, *, state: ColumnElement[bool] | None = None
+    ) -> list[str]:
         rows = self._db.execute(
             update(outbox)
-            .where(STOPPED, outbox.c.state == "sending", whose)
+            .where(and_(STOPPED, outbox.c.state == "sending") if state is None else state, whose)
             .values(state="uncertain", owner=None, leased_until=None)
             .returning(outbox.c.id, outbox.c.kind, outbox.c.case_id)
         ).all()

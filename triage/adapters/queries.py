@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -9,11 +10,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, and_, case, func, literal, or_, select, true
 
-from triage.adapters.case_pages import OUTBOX_COLUMNS, outbox_row, read_case_page
+from triage.adapters.case_pages import OUTBOX_COLUMNS, SETTLED, outbox_row, read_case_page
 from triage.adapters.database import translated
-from triage.adapters.rows import Sealer, from_json
+from triage.adapters.rows import Sealer, from_json, to_json
+from triage.adapters.same_clients import read_same_client
 from triage.adapters.tables import (
     STOPPED,
+    acknowledgement_minutes,
     acknowledgements,
     case_topics,
     cases,
@@ -23,12 +26,14 @@ from triage.adapters.tables import (
     messages,
     outbox,
     quarantine,
+    secure_notices,
     users,
 )
 from triage.adapters.views import ENDED, NO_REPLY_NEEDED, PAUSED, laws_of
 from triage.core.assessment import LAWS, Band, Urgency
 from triage.core.case import CaseState, WaitingFor
-from triage.core.mail import LedgerOutcome, MessageKind
+from triage.core.mail import LedgerOutcome, MessageKind, NoReplyReason
+from triage.core.names import poses_as_other
 from triage.core.sla import ClockState
 from triage.core.workdays import local_date, start_of
 from triage.errors import NotFound
@@ -37,10 +42,12 @@ from triage.ports import (
     CaseFilter,
     CasePage,
     CaseRow,
+    GoLive,
     JobHealth,
     LedgerSummary,
     OutboxRow,
     QuarantineRow,
+    SameClient,
     Supervision,
 )
 
@@ -48,6 +55,11 @@ _IS_OPEN = cases.c.place <= PAUSED
 _PAUSED = and_(cases.c.state == CaseState.WAITING, cases.c.waiting_for == WaitingFor.SENDER)
 _NOT_TAKEN_UP = and_(cases.c.take_up_due.is_not(None), cases.c.taken_up_at.is_(None))
 _ORDER = (cases.c.place, cases.c.place_at, cases.c.id)
+_OPEN_BEFORE = (
+    select(func.min(secure_notices.c.open_before))
+    .where(secure_notices.c.case_id == cases.c.id, secure_notices.c.opened_at.is_(None))
+    .scalar_subquery()
+)
 
 
 def clock_state_column(now: datetime) -> ColumnElement[str]:
@@ -144,7 +156,12 @@ class SqlQueries:
             if not ids:
                 return [], total
             rows = db.execute(
-                select(cases, clock_state_column(now).label("clock"), users.c.display_name)
+                select(
+                    cases,
+                    clock_state_column(now).label("clock"),
+                    users.c.display_name,
+                    _OPEN_BEFORE.label("open_before"),
+                )
                 .select_from(cases.outerjoin(users, users.c.id == cases.c.assignee_id))
                 .where(cases.c.id.in_(ids))
                 .order_by(*_ORDER)
@@ -167,10 +184,11 @@ class SqlQueries:
 
     def _case_row(self, row: Row[Any]) -> CaseRow:
         labels = self._sealer.open_json(row.labels, cases, row.id, "labels")
+        name, address = labels.get("name", ""), labels.get("address", "")
         return CaseRow(
             reference=row.reference,
             subject=labels.get("subject", ""),
-            contact=labels.get("name") or labels.get("address", ""),
+            contact=address if not name or poses_as_other(name, address) else name,
             state=CaseState(row.state),
             waiting_for=WaitingFor(row.waiting_for) if row.waiting_for else None,
             laws=laws_of(row),
@@ -186,6 +204,7 @@ class SqlQueries:
             assignee=row.display_name,
             clock_state=row.clock,
             kind=MessageKind(row.kind),
+            open_before=row.open_before,
         )
 
     def supervision(self, *, now: datetime, today_ends: datetime) -> Supervision:
@@ -194,7 +213,7 @@ class SqlQueries:
         sums = [func.coalesce(func.sum(case((filters[name], 1), else_=0)), 0).label(name) for name in counted]
         with self._reading() as db:
             row = db.execute(select(func.count().label("open"), *sums).select_from(cases).where(_IS_OPEN)).one()
-            unsent = select(outbox.c.state, func.count()).where(STOPPED).group_by(outbox.c.state)
+            unsent = select(outbox.c.state, func.count()).where(STOPPED, ~SETTLED).group_by(outbox.c.state)
             states = {state: count for state, count in db.execute(unsent)}
             quarantined = db.execute(select(func.count()).select_from(quarantine)).scalar_one()
             unaccounted = db.execute(_UNACCOUNTED).scalar_one()
@@ -210,6 +229,10 @@ class SqlQueries:
     def case_page(self, reference: str) -> CasePage:
         with self._reading() as db:
             return read_case_page(db, self._sealer, reference)
+
+    def same_client(self, reference: str) -> Sequence[SameClient]:
+        with self._reading() as db:
+            return read_same_client(db, self._sealer, reference)
 
     def raw_message(self, message_id: str) -> bytes:
         """The bytes as received or sent. Raises NotFound, also when they were erased."""
@@ -234,13 +257,14 @@ class SqlQueries:
 
     # ---------------------------------------------------------------- operation
 
-    def outbox(self, *, states: Sequence[str], limit: int = 200) -> Sequence[OutboxRow]:
-        """Newest first."""
+    def outbox(self, *, states: Sequence[str], kind: str | None = None, limit: int = 200) -> Sequence[OutboxRow]:
+        """Newest first, of one kind or of all."""
+        of_kind = true() if kind is None else outbox.c.kind == kind
         with self._reading() as db:
             rows = db.execute(
                 select(*OUTBOX_COLUMNS, cases.c.reference)
                 .select_from(outbox.outerjoin(cases, cases.c.id == outbox.c.case_id))
-                .where(outbox.c.state.in_(states))
+                .where(outbox.c.state.in_(states), of_kind)
                 .order_by(outbox.c.created_at.desc(), outbox.c.id.desc())
                 .limit(limit)
             ).all()
@@ -268,7 +292,7 @@ class SqlQueries:
         with self._reading() as db:
             return _ledger_summary(db)
 
-    def withheld(self, *, limit: int = 200) -> Sequence[tuple[str, AcknowledgementView]]:
+    def withheld(self, *, limit: int = 200, offset: int = 0) -> Sequence[tuple[str, AcknowledgementView]]:
         with self._reading() as db:
             rows = db.execute(
                 select(cases.c.reference, acknowledgements)
@@ -276,6 +300,7 @@ class SqlQueries:
                 .where(acknowledgements.c.outbox_id.is_(None))
                 .order_by(acknowledgements.c.at.desc(), cases.c.reference.desc())
                 .limit(limit)
+                .offset(offset)
             ).all()
         return [
             (
@@ -286,6 +311,46 @@ class SqlQueries:
             )
             for row in rows
         ]
+
+    def held_by_shadow(self) -> int:
+        only = to_json((NoReplyReason.SHADOW_MODE,))
+        with self._reading() as db:
+            count: int = db.execute(
+                select(func.count())
+                .select_from(acknowledgements)
+                .where(acknowledgements.c.outbox_id.is_(None), acknowledgements.c.reasons == only)
+            ).scalar_one()
+        return count
+
+    def withheld_count(self) -> int:
+        statement = select(func.count()).select_from(acknowledgements).where(acknowledgements.c.outbox_id.is_(None))
+        with self._reading() as db:
+            return int(db.execute(statement).scalar_one())
+
+    def acknowledged_last_hour(self, *, now: datetime) -> int:
+        """Whole minutes, the one an hour ago included, as the budget counts them."""
+        first = (now - timedelta(hours=1)).replace(second=0, microsecond=0)
+        minutes = acknowledgement_minutes
+        with self._reading() as db:
+            queued = select(func.coalesce(func.sum(minutes.c.queued), 0)).where(minutes.c.minute >= first)
+            return int(db.execute(queued).scalar_one())
+
+    def go_live(self) -> GoLive:
+        with self._reading() as db:
+            rows = db.execute(
+                select(acknowledgements.c.reasons, func.count(), func.count(cases.c.contact_key.distinct()))
+                .join(cases, cases.c.id == acknowledgements.c.case_id)
+                .where(acknowledgements.c.outbox_id.is_(None))
+                .group_by(acknowledgements.c.reasons)
+            ).all()
+        addresses = 0
+        otherwise: Counter[str] = Counter()
+        for reasons, count, senders in rows:
+            others = [reason for reason in from_json(reasons) if reason != NoReplyReason.SHADOW_MODE]
+            if not others:
+                addresses += senders
+            otherwise.update(dict.fromkeys(others, count))
+        return GoLive(addresses, dict(otherwise.most_common()))
 
     def health(self) -> Sequence[JobHealth]:
         """By name."""

@@ -15,7 +15,8 @@ import aiosmtplib
 
 from triage.adapters.mail_server import Fact, ServerName, tls_context
 from triage.adapters.smtp_session import TROUBLE, SmtpSession, enhanced_status, size_limit
-from triage.errors import SenderUnavailable
+from triage.errors import SenderUnavailable, TokenUnavailable
+from triage.ports import TokenSource
 from triage.settings import SmtpSettings
 
 DATA_SECONDS = 630.0  # a server may take ten minutes after the final dot (RFC 5321 §4.5.3.2.6)
@@ -34,10 +35,16 @@ class SmtpSender:
     """Sends over at most `connections` connections at once. One event loop at a time."""
 
     def __init__(
-        self, settings: SmtpSettings, *, data_seconds: float = DATA_SECONDS, idle_seconds: float = IDLE_SECONDS
+        self,
+        settings: SmtpSettings,
+        *,
+        tokens: TokenSource | None = None,
+        data_seconds: float = DATA_SECONDS,
+        idle_seconds: float = IDLE_SECONDS,
     ) -> None:
+        """`tokens`: OAuth2 access tokens, for the setting `smtp.oauth`."""
         self.server = ServerName("SMTP", "smtp", settings.host, settings.port)
-        self._settings = settings
+        self._settings, self._tokens = settings, tokens
         self._data_seconds, self._idle_seconds = data_seconds, idle_seconds
         self._loop: asyncio.AbstractEventLoop | None = None
         self._places = asyncio.Semaphore(settings.connections)
@@ -203,9 +210,13 @@ class SmtpSender:
         user, password = self._settings.username, self._settings.password.get_secret_value()
         if not user:
             return
+        token = ""
         # one method only: the library's login() would try a wrong password with each of them
         try:
-            if "plain" in smtp.server_auth_methods:
+            if self._settings.oauth:
+                token = await self._access_token(smtp)
+                await smtp.auth_xoauth2(user, token)
+            elif "plain" in smtp.server_auth_methods:
                 await smtp.auth_plain(user, password)
             elif "login" in smtp.server_auth_methods:
                 await smtp.auth_login(user, password)
@@ -218,8 +229,16 @@ class SmtpSender:
                 )
         except aiosmtplib.SMTPAuthenticationError as exc:
             later = 400 <= exc.code < 500
+            if token and not later and self._tokens is not None and await asyncio.to_thread(self._tokens.forget, token):
+                # it had just expired, or was called back: the next try asks for a fresh one
+                raise SenderUnavailable(f"{self.server} refused an OAuth2 token; it is tried with a new one") from exc
             what = "takes no logins now" if later else "refused the login as smtp.username"
-            mend = "it is tried again" if later else "check smtp.username and smtp.password (TRIAGE_SMTP__PASSWORD)"
+            wrong = (
+                "check smtp.username and mailbox.oauth.scopes"
+                if token
+                else "check smtp.username and smtp.password (TRIAGE_SMTP__PASSWORD)"
+            )
+            mend = "it is tried again" if later else wrong
             refusal = SenderUnavailable(
                 f"{self.server} {what} (reply {exc.code}); {mend}",
                 reply_code=exc.code,
@@ -227,6 +246,21 @@ class SmtpSender:
             )
             self._works, self._refusal = False, (self._now(), refusal)
             raise refusal from exc
+
+    async def _access_token(self, smtp: aiosmtplib.SMTP) -> str:
+        if self._tokens is None or "xoauth2" not in smtp.server_auth_methods:
+            raise SenderUnavailable(
+                f"{self.server} offers no login with an OAuth2 token (XOAUTH2); "
+                "check smtp.host, smtp.security and mailbox.oauth.grant"
+            )
+        if smtp.get_transport_info("sslcontext") is None:
+            raise SenderUnavailable(
+                f"{self.server} is not encrypted, so no token was sent; set smtp.security to tls or starttls"
+            )
+        try:
+            return await asyncio.to_thread(self._tokens.access_token)
+        except TokenUnavailable as exc:
+            raise SenderUnavailable(str(exc)) from exc
 
     def _unavailable(self, exc: BaseException) -> SenderUnavailable:
         if isinstance(exc, aiosmtplib.SMTPResponseException) and exc.code > 0:

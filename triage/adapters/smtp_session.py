@@ -46,7 +46,8 @@ class SmtpSession:
         """MAIL and RCPT. With `raw` the server is told its size and that it holds 8-bit text."""
         recipient, utf8_recipient = self._on_the_wire(envelope.forward_path)
         sender, utf8_sender = self._on_the_wire(envelope.reverse_path) if envelope.reverse_path else ("", False)
-        needs_utf8 = utf8_recipient or utf8_sender
+        # another recipient's address in To makes the whole mail an internationalised one (RFC 6531 §3.4)
+        needs_utf8 = utf8_recipient or utf8_sender or not raw.partition(b"\r\n\r\n")[0].isascii()
         if self._open:
             await self._reset()
         await self._say_mail(sender, needs_utf8, raw)
@@ -111,6 +112,7 @@ class SmtpSession:
     async def _say_mail(self, sender: str, needs_utf8: bool, raw: bytes) -> None:
         while True:
             smtp = self.smtp
+            self._check_fits(raw)
             if needs_utf8 and not smtp.supports_extension("SMTPUTF8"):
                 raise DeliveryRefused("the server does not take addresses with characters beyond ASCII (no SMTPUTF8)")
             try:

@@ -12,20 +12,22 @@ from triage.adapters import migrate
 from triage.adapters.accounts import SqlAccounts
 from triage.adapters.database import make_engine, make_sqlite_file, parse_url, translated
 from triage.adapters.outbox import OutboxPart
+from triage.adapters.proof import SqlProof
 from triage.adapters.queries import SqlQueries
 from triage.adapters.rows import Sealer
 from triage.adapters.seal import Keyring
-from triage.adapters.sent_copies import SentCopyPart
 from triage.adapters.store_drafts import DraftPart
 from triage.adapters.store_ledger import LedgerPart
+from triage.adapters.store_links import LinkPart
 from triage.adapters.store_watch import WatchPart
 from triage.adapters.tables import HEAD, facts, jobs, leases, seal_keys
+from triage.adapters.token_store import SqlServerNotices, SqlTokenStore
 from triage.errors import ConfigError, SealError
 
 _CHECK_TEXT = b"triage"
 
 
-class SqlUnitOfWork(LedgerPart, DraftPart, OutboxPart, SentCopyPart, WatchPart):
+class SqlUnitOfWork(LedgerPart, DraftPart, OutboxPart, LinkPart, WatchPart):
     """One transaction. Not for use by two threads."""
 
     def lease(self, name: str, *, owner: str, now: datetime, ttl: timedelta) -> bool:
@@ -73,6 +75,12 @@ class SqlStore:
         self._log_holds_erased = False
         self.queries = SqlQueries(engine, self._sealer)
         self.accounts = SqlAccounts(engine, self._sealer)
+        self.proof = SqlProof(engine, self._sealer)
+        self.notices = SqlServerNotices(engine, self._sealer)
+
+    def tokens(self, identity: str) -> SqlTokenStore:
+        """The OAuth2 tokens of one login."""
+        return SqlTokenStore(self.engine, self._sealer, identity)
 
     @contextmanager
     def begin(self) -> Iterator[SqlUnitOfWork]:

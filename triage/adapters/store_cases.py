@@ -36,13 +36,12 @@ from triage.adapters.views import (
 from triage.core.actions import Action
 from triage.core.assessment import Assessment
 from triage.core.case import Case
+from triage.core.conversation import text_identity
 from triage.core.mail import EmailAddress, LedgerOutcome, MessageKind
 from triage.core.workdays import local_date
 from triage.errors import ConflictError, NotFound
 from triage.ports import KnownMessage, NewMessage
 from triage.row_ids import new_row_id
-
-_NO_CONTACT = (MessageKind.AUTO_REPLY, MessageKind.DELIVERY_REPORT, MessageKind.OWN)
 
 CASE_COLUMNS = (
     *(cases.c[name] for name in ("id", "reference", "check_code", "state", "waiting_for", "band", "urgency", "danger")),
@@ -103,33 +102,27 @@ class CasePart(Unit):
 
     def cases_by_message_ids(self, message_ids: Sequence[str]) -> Sequence[str]:
         keys = list(dict.fromkeys(self._keys.lookup(one) for one in message_ids if one.strip("<> \t")))
-        found: list[tuple[datetime, str]] = []
+        nearness = {key: place for place, key in enumerate(keys)}
+        found: list[tuple[int, datetime, str]] = []
         for part in chunks(keys):
-            received = select(messages.c.case_id, messages.c.received_at.label("at")).where(
-                messages.c.message_id_key.in_(part), messages.c.case_id.is_not(None)
-            )
-            sent = select(outbox.c.case_id, outbox.c.created_at).where(
+            received = select(
+                messages.c.message_id_key.label("key"), messages.c.received_at.label("at"), messages.c.case_id
+            ).where(messages.c.message_id_key.in_(part), messages.c.case_id.is_not(None))
+            sent = select(outbox.c.message_id_key, outbox.c.created_at, outbox.c.case_id).where(
                 outbox.c.message_id_key.in_(part), outbox.c.case_id.is_not(None)
             )
-            further = select(thread_ids.c.case_id, thread_ids.c.at).where(thread_ids.c.message_id_key.in_(part))
-            found += [(row.at, row.case_id) for row in self._db.execute(received.union_all(sent, further))]
-        return list(dict.fromkeys(case_id for _, case_id in sorted(found)))
+            further = select(thread_ids.c.message_id_key, thread_ids.c.at, thread_ids.c.case_id).where(
+                thread_ids.c.message_id_key.in_(part)
+            )
+            rows = self._db.execute(received.union_all(sent, further))
+            found += [(nearness[row.key], row.at, row.case_id) for row in rows]
+        return list(dict.fromkeys(case_id for _, _, case_id in sorted(found)))
 
     def case_by_reference(self, reference: str) -> str | None:
         case_id: str | None = self._db.execute(
             select(cases.c.id).where(cases.c.reference == reference.upper())
         ).scalar()
         return case_id
-
-    def contact_keys(self, case_id: str) -> frozenset[str]:
-        wrote = select(messages.c.from_key).where(
-            messages.c.case_id == case_id,
-            messages.c.direction == "in",
-            messages.c.kind.not_in(_NO_CONTACT),
-            messages.c.from_key.is_not(None),
-        )
-        asked = select(cases.c.contact_key).where(cases.c.id == case_id, cases.c.contact_key.is_not(None))
-        return frozenset(self._db.execute(wrote.union(asked)).scalars())
 
     def address_key(self, address: str) -> str:
         """The same for every way of writing one address."""
@@ -177,7 +170,8 @@ class CasePart(Unit):
                 "content_key": self._keys.lookup(message.content_hash),
                 "message_id_key": self._keys.lookup(mail.message_id) if mail.message_id else None,
                 "from_key": self.address_key(sender.address) if sender else None,
-                "view": seal.seal_json(view_of_mail(mail), messages, message.id, "view"),
+                "text_key": self._keys.lookup(identity) if (identity := text_identity(mail)) else None,
+                "view": seal.seal_json(view_of_mail(mail, message.report), messages, message.id, "view"),
                 "raw": seal.seal_bytes(message.raw, messages, message.id, "raw"),
             },
         )
@@ -312,10 +306,27 @@ class CasePart(Unit):
         elif field == "sender_type" and after:
             self._db.execute(change.values(sender_type=after[0]))
         elif field == "topics":
-            old = from_json(self._db.execute(select(cases.c.topics).where(cases.c.id == case_id)).scalar_one())
-            self._db.execute(change.values(topics=to_json(after)))
-            self._db.execute(delete(case_topics).where(case_topics.c.case_id == case_id, case_topics.c.topic.in_(old)))
-            self._add_topics(case_id, after)
+            self._replace_topics(case_id, after)
+
+    def _replace_topics(self, case_id: str, topics: Sequence[str]) -> None:
+        old = from_json(self._db.execute(select(cases.c.topics).where(cases.c.id == case_id)).scalar_one())
+        self._db.execute(update(cases).where(cases.c.id == case_id).values(topics=to_json(topics)))
+        self._db.execute(delete(case_topics).where(case_topics.c.case_id == case_id, case_topics.c.topic.in_(old)))
+        self._add_topics(case_id, topics)
+
+    def set_judgement(self, case_id: str, assessment: Assessment) -> None:
+        """What the case takes over of a newer reading; laws and urgency are written by `save_case`."""
+        self._db.execute(
+            update(cases)
+            .where(cases.c.id == case_id)
+            .values(
+                laws_unclear=assessment.laws_unclear,
+                sender_type=assessment.sender_type,
+                language=assessment.language,
+            )
+        )
+        if assessment.topics:
+            self._replace_topics(case_id, assessment.topics)
 
     def add_note(self, case_id: str, text: str, *, by: str, at: datetime) -> None:
         row_id = new_row_id(at)

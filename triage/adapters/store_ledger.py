@@ -58,6 +58,7 @@ class LedgerPart(Unit):
         )
 
     def note_seen(self, folder: str, refs: Sequence[UidRef], *, at: datetime) -> Mapping[int, int]:
+        """What came back with its outcome (the server hid it for a while) is present again, and left out."""
         attempts: dict[int, int] = {}
         for uidvalidity, uids in _by_uidvalidity(refs).items():
             came = 0
@@ -65,18 +66,18 @@ class LedgerPart(Unit):
                 here = _in_folder(folder, uidvalidity) & ledger.c.uid.in_(part)
                 known = {
                     row.uid: row
-                    for row in self._db.execute(select(ledger.c.uid, ledger.c.attempts, ledger.c.present).where(here))
+                    for row in self._db.execute(
+                        select(ledger.c.uid, ledger.c.attempts, ledger.c.present, ledger.c.outcome).where(here)
+                    )
                 }
                 if known:
-                    # a UID that the server hid for a while is back: it is not gone, and must not stay so
+                    # a UID that was gone and is back needs an outcome again
+                    open_ = ledger.c.outcome.is_(None) | (ledger.c.outcome == LedgerOutcome.GONE)
+                    self._db.execute(update(ledger).where(here).values(present=True))
                     self._db.execute(
                         update(ledger)
-                        .where(here)
-                        .values(
-                            attempts=ledger.c.attempts + 1,
-                            present=True,
-                            outcome=case((ledger.c.outcome != LedgerOutcome.GONE, ledger.c.outcome), else_=None),
-                        )
+                        .where(here, open_)
+                        .values(attempts=ledger.c.attempts + 1, outcome=None, rule="", finished_at=None)
                     )
                 new = [uid for uid in part if uid not in known]
                 if new:
@@ -96,7 +97,9 @@ class LedgerPart(Unit):
                             for uid in new
                         ],
                     )
-                attempts.update({uid: row.attempts + 1 for uid, row in known.items()})
+                attempts.update(
+                    {uid: row.attempts + 1 for uid, row in known.items() if row.outcome in (None, LedgerOutcome.GONE)}
+                )
                 attempts.update(dict.fromkeys(new, 1))
                 came += len(new) + sum(not row.present for row in known.values())
             self._count_present(folder, uidvalidity, came)
@@ -157,12 +160,13 @@ class LedgerPart(Unit):
         )
 
     def compared(self, folder: str, uidvalidity: int, *, at: datetime) -> None:
-        statement = self._upsert(folders).values(
-            folder=folder, uidvalidity=uidvalidity, entries_present=0, last_full_compare=at
-        )
-        self._db.execute(
-            statement.on_conflict_do_update(index_elements=["folder", "uidvalidity"], set_={"last_full_compare": at})
-        )
+        """Counts the entries anew as well: a sum that went wrong must not stay so."""
+        present = self._db.execute(
+            select(func.count()).select_from(ledger).where(_in_folder(folder, uidvalidity), ledger.c.present.is_(True))
+        ).scalar_one()
+        now = {"entries_present": present, "last_full_compare": at}
+        statement = self._upsert(folders).values(folder=folder, uidvalidity=uidvalidity, **now)
+        self._db.execute(statement.on_conflict_do_update(index_elements=["folder", "uidvalidity"], set_=now))
 
     def record_outcome(
         self,

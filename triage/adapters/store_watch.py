@@ -12,17 +12,19 @@ from triage.adapters.tables import (
     alerts,
     approvals,
     assessments,
+    case_links,
     cases,
     drafts,
     ledger,
     messages,
     notes,
     outbox,
+    secure_notices,
     thread_ids,
     tombstones,
 )
 from triage.adapters.views import PAUSED, case_from
-from triage.core.case import CaseState, WaitingFor
+from triage.core.case import CaseState, LinkKind, LinkState, WaitingFor
 from triage.core.mail import LedgerOutcome
 from triage.errors import ConflictError
 from triage.ports import WatchedCase
@@ -85,13 +87,25 @@ class WatchPart(CasePart):
         ]
         if stones:
             self._db.execute(insert(tombstones), stones)
-        nothing = dict.fromkeys(("identity_key", "content_key", "message_id_key", "from_key", "view", "raw"))
+        nothing = dict.fromkeys(
+            ("identity_key", "content_key", "message_id_key", "from_key", "text_key", "view", "raw")
+        )
         self._db.execute(update(messages).where(messages.c.case_id == case_id).values(**nothing, erased_at=at))
-        self._db.execute(update(cases).where(cases.c.id == case_id).values(labels=None, contact_key=None, erased_at=at))
+        joined = select(case_links.c.case_id).where(  # what a person joined to this case was its sender's as well
+            case_links.c.other_id == case_id,
+            case_links.c.kind == LinkKind.CONVERSATION,
+            case_links.c.state == LinkState.ACCEPTED,
+        )
+        self._db.execute(
+            update(cases)
+            .where((cases.c.id == case_id) | cases.c.id.in_(joined))
+            .values(labels=None, contact_key=None, erased_at=at)
+        )
         for table, column in ((assessments, "evidence"), (drafts, "content"), (notes, "text")):
             self._db.execute(update(table).where(table.c.case_id == case_id).values({column: None}))
         self._db.execute(update(approvals).where(approvals.c.case_id == case_id).values(content_key=None))
-        self._db.execute(delete(thread_ids).where(thread_ids.c.case_id == case_id))
+        for table in (thread_ids, secure_notices):
+            self._db.execute(delete(table).where(table.c.case_id == case_id))
         self._db.execute(
             update(outbox).where(items, outbox.c.state.in_(("due", "deferred"))).values(state="refused", owner=None)
         )

@@ -34,7 +34,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from triage.core.assessment import LAWS, Band, SenderType, Urgency
-from triage.core.case import CaseState, WaitingFor
+from triage.core.case import CaseState, LinkKind, LinkState, WaitingFor
 from triage.core.mail import LedgerOutcome, MessageKind
 
 HEAD = "0001"
@@ -174,6 +174,26 @@ jobs = Table(
     _at("last_succeeded", null=True),
     _text("last_error"),
     _at("last_error_at", null=True),
+)
+oauth_tokens = Table(  # what the token server gave; the settings hold the first refresh token only
+    "oauth_tokens",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    _key("origin_key"),  # of the refresh token in the settings that this row follows from
+    _sealed("refresh_token"),
+    _sealed("access_token"),
+    _at("signed_in_at", null=True),
+    _at("refreshed_at", null=True),
+    _at("expires_at", null=True),
+    _at("refused_at", null=True),
+    _code("refused_code"),
+)
+server_notices = Table(  # texts a mail server wants people to read (RFC 9051 §7.1, ALERT), the last one of each server
+    "server_notices",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    _sealed("text"),
+    _at("at"),
 )
 
 # ---------------------------------------------------------------- ledger
@@ -353,6 +373,7 @@ Index(
     *(cases.c[name] for name in ("waiting_for", "assignee_id", "taken_up_at", "take_up_due", "answer_due")),
     *(cases.c[name] for name in ("at_risk_at", "paused_ends_left")),
 )
+Index("ix_cases_arrived_at", cases.c.arrived_at)
 case_topics = Table(
     "case_topics",
     metadata,
@@ -379,12 +400,46 @@ messages = Table(
     _key("content_key"),
     _key("message_id_key"),
     _key("from_key"),
+    _key("text_key"),  # of sender, subject, text and attachments: the same mail under another Message-ID or coding
     _sealed("view"),
     _sealed("raw"),
     _one_of("direction", ("in", "out")),
     _one_of("kind", MessageKind),
     Index(None, "case_id"),
     Index(None, "message_id_key"),
+    Index(None, "text_key"),
+)
+secure_notices = Table(  # notices of secure mail: what must be opened before when; the content is not here
+    "secure_notices",
+    metadata,
+    Column(
+        "message_id",
+        String(36),
+        ForeignKey("messages.id", deferrable=True, initially="DEFERRED"),
+        primary_key=True,
+    ),
+    _ref("case_id", "cases.id"),
+    _code("provider"),
+    _at("open_before"),
+    _flag("named"),  # the notice names this moment; else it is the configured number of days
+    _at("opened_at", null=True),
+    _code("opened_by", 36, null=True),
+    _at("reminded_at", null=True),
+    Index(None, "case_id"),
+)
+case_links = Table(  # nothing about a person: two cases, and what a person decided of them
+    "case_links",
+    metadata,
+    _of_case(),
+    Column("other_id", String(36), ForeignKey("cases.id", deferrable=True, initially="DEFERRED"), primary_key=True),
+    Column("kind", String(32), primary_key=True),
+    _code("state"),
+    _code("actor", 36),
+    _at("at"),
+    _one_of("kind", LinkKind),
+    _one_of("state", LinkState),
+    Index(None, "other_id"),
+    sqlite_with_rowid=False,
 )
 thread_ids = Table(  # further Message-IDs that belong to a case
     "thread_ids",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import email
 import email.policy
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime
@@ -15,6 +14,7 @@ from triage.core.actions import Action
 from triage.core.assessment import LAWS, Assessment, Band, Evidence, SenderType, Span, Urgency
 from triage.core.case import OPEN_STATES, Case, CaseState, WaitingFor
 from triage.core.mail import EmailAddress, MessageKind, ParsedMail
+from triage.core.reports import DeliveryReport
 from triage.ports import DraftContent, MessageView
 
 # ---------------------------------------------------------------- messages
@@ -24,9 +24,10 @@ def _pair(address: EmailAddress) -> list[str]:
     return [address.display_name, address.address]
 
 
-def view_of_mail(mail: ParsedMail) -> dict[str, Any]:
+def view_of_mail(mail: ParsedMail, report: DeliveryReport | None = None) -> dict[str, Any]:
     """The parsed view that is sealed with a received message."""
-    return {
+    told = {"report": [[one.address, one.delivery, one.status] for one in report.recipients]} if report else {}
+    return told | {
         "message_id": mail.message_id,
         "in_reply_to": mail.in_reply_to,
         "references": mail.references,
@@ -39,6 +40,7 @@ def view_of_mail(mail: ParsedMail) -> dict[str, Any]:
         "text": mail.text,
         "new_text": None if mail.new_text == mail.text else mail.new_text,
         "forwarded": mail.forwarded_text,
+        "originally": [mail.originally_from, mail.originally_found] if mail.originally_from else None,
         "html": mail.html,
         "attachments": [[part.filename, part.content_type, part.size] for part in mail.attachments],
         "defects": mail.defects,
@@ -75,6 +77,7 @@ def message_view(row: Any, view: Mapping[str, Any]) -> MessageView:
     """A stored message for the screen; every text is empty when the message was erased."""
     writers = view.get("from") or [["", ""]]
     sender = view.get("sender")
+    originally = view.get("originally") or ("", "")
     return MessageView(
         id=row.id,
         direction=row.direction,
@@ -84,7 +87,8 @@ def message_view(row: Any, view: Mapping[str, Any]) -> MessageView:
         from_name=writers[0][0],
         from_address=writers[0][1],
         sent_by=_shown(sender) if sender and sender[1] not in [pair[1] for pair in writers] else "",
-        originally_from=_original_author(view.get("forwarded", ""), view.get("text", "")),
+        originally_from=originally[0],
+        originally_found=originally[1],
         to=tuple(pair[1] for pair in view.get("to", ())),
         reply_to=tuple(pair[1] for pair in view.get("reply_to", ())),
         text=view.get("text", ""),
@@ -93,25 +97,12 @@ def message_view(row: Any, view: Mapping[str, Any]) -> MessageView:
         attachments=tuple((part[0], part[1], part[2]) for part in view.get("attachments", ())),
         defects=tuple(view.get("defects", ())),
         complete=row.complete,
+        report=tuple((one[0], one[1], one[2]) for one in view.get("report", ())),
     )
 
 
 def _shown(pair: Sequence[str]) -> str:
     return f"{pair[0]} <{pair[1]}>" if pair[0] else pair[1]
-
-
-_AUTHOR = re.compile(r"^[> \t*]*(?:van|from|von|de)\*?[ \t]*:\*?[ \t]*(\S[^\r\n]{0,300})", re.IGNORECASE | re.MULTILINE)
-
-
-def _original_author(forwarded: str, text: str) -> str:
-    """The "Van:" line of a forwarded mail, as it stands there: a claim of the one who forwarded."""
-    if not forwarded:
-        return ""
-    found = _AUTHOR.search(forwarded[:2000])
-    if found is None and forwarded.strip():
-        begins = text.find(forwarded.strip()[:40])  # the header block may stand before the forwarded text
-        found = _AUTHOR.search(text[max(0, begins - 600) : begins]) if begins > 0 else None
-    return found.group(1).strip() if found else ""
 
 
 # ---------------------------------------------------------------- assessments and decisions

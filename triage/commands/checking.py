@@ -6,7 +6,15 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterable
 
-from triage.bootstrap import classifier_for, open_product_store, require_mail_settings
+from triage.adapters.store import SqlStore
+from triage.bootstrap import (
+    classifier_for,
+    open_product_store,
+    require_mail_settings,
+    token_source,
+    token_store,
+    utc_now,
+)
 from triage.errors import TriageError
 from triage.settings import Settings, load_settings
 
@@ -45,11 +53,17 @@ def _database(settings: Settings) -> Iterable[str]:
     store, _ = open_product_store(settings)
     try:
         ledger = store.queries.ledger()
+        held = store.queries.held_by_shadow() if settings.acknowledgements.mode == "shadow" else 0
     finally:
         store.close()
     kind = "SQLite" if settings.database_url.startswith("sqlite") else "PostgreSQL"
     yield f"{kind}, tables of this version"
     yield f"{ledger.received} mails received, {ledger.unaccounted} unaccounted"
+    if held:
+        yield (
+            f"shadow mode held back {held} acknowledgements that would have left; "
+            "see to whom with: python3 run.py report ledger"
+        )
 
 
 def _mailbox(settings: Settings) -> Iterable[str]:
@@ -57,11 +71,25 @@ def _mailbox(settings: Settings) -> Iterable[str]:
 
     if not settings.mailbox.host:
         raise TriageError("mailbox.host is not set (TRIAGE_MAILBOX__HOST)")
-    mailbox = ImapMailbox(settings.mailbox)
+    store, _ = open_product_store(settings)
+    told: list[str] = []
+    mailbox = ImapMailbox(settings.mailbox, tokens=token_source(settings, store), on_notice=told.append)
     try:
         yield from (f"{fact}: {value}" for fact, value in mailbox.probe())
+        yield from (f"the server says: {text}" for text in told)
+        yield from _tokens(settings, store)
     finally:
         mailbox.close()
+        store.close()
+
+
+def _tokens(settings: Settings, store: SqlStore) -> Iterable[str]:
+    if not settings.mailbox.oauth.grant:
+        return
+    state, now = token_store(settings, store).state(), utc_now()
+    for what, moment in (("signed in", state.signed_in_at), ("token renewed", state.refreshed_at)):
+        if moment is not None:
+            yield f"{what}: {moment:%Y-%m-%d %H:%M} UTC ({max(0, (now - moment).days)} days ago)"
 
 
 def _smtp(settings: Settings) -> Iterable[str]:
@@ -71,11 +99,13 @@ def _smtp(settings: Settings) -> Iterable[str]:
         raise TriageError("smtp.host is not set (TRIAGE_SMTP__HOST)")
 
     async def probe() -> list[str]:
-        sender = SmtpSender(settings.smtp)
+        store, _ = open_product_store(settings)
+        sender = SmtpSender(settings.smtp, tokens=token_source(settings, store))
         try:
             return [f"{fact}: {value}" for fact, value in await sender.probe()]
         finally:
             await sender.close()
+            store.close()
 
     return asyncio.run(probe())
 

@@ -6,7 +6,7 @@ import mailbox
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from triage.bootstrap import reader_for
 from triage.commands.output import json_line, say, show
@@ -15,6 +15,9 @@ from triage.services.reading import Reader, Reading, Unread
 from triage.settings import load_settings
 
 _BATCH = 50
+_BATCH_BYTES = 200_000  # large mails are read one by one: fifty of them would fill the memory
+_MAX_BYTES = 100_000_000
+_CUT = "not_read_whole"
 Found = tuple[str, int, bytes | OSError]
 
 
@@ -22,7 +25,7 @@ def find_messages(paths: Sequence[str]) -> Iterator[Found]:
     """(path, index, bytes or the error) of every message, folders recursively and sorted."""
     for argument in paths:
         if argument == "-":
-            yield "-", 0, sys.stdin.buffer.read()
+            yield "-", 0, _limited(sys.stdin.buffer)
             continue
         path = Path(argument)
         if not path.is_dir():
@@ -44,13 +47,19 @@ def _file(path: Path) -> Iterator[Found]:
             box = mailbox.mbox(path, create=False)
             try:
                 for index, key in enumerate(box.keys()):
-                    yield str(path), index, box.get_bytes(key)
+                    yield str(path), index, box.get_bytes(key)[: _MAX_BYTES + 1]
             finally:
                 box.close()
         else:
-            yield str(path), 0, path.read_bytes()
+            with path.open("rb") as file:
+                yield str(path), 0, _limited(file)
     except (OSError, mailbox.Error) as exc:
         yield str(path), 0, exc if isinstance(exc, OSError) else OSError(0, "not found or not a mailbox")
+
+
+def _limited(file: BinaryIO) -> bytes:
+    """The first 100 MB and a byte, which tells that there was more; nothing larger gets through a mail server."""
+    return file.read(_MAX_BYTES + 1)
 
 
 def describe(path: str, index: int, reading: Reading) -> dict[str, Any]:
@@ -107,11 +116,14 @@ def inspect(paths: Sequence[str], *, as_json: bool) -> int:
     reader = reader_for(load_settings())
     failed = False
     batch: list[Found] = []
+    size = 0
     for found in find_messages(paths):
         batch.append(found)
-        if len(batch) == _BATCH:
+        size += len(found[2]) if isinstance(found[2], bytes) else 0
+        if len(batch) == _BATCH or size > _BATCH_BYTES:
             failed = _show(reader, batch, as_json) or failed
-            batch = []
+            batch, size = [], 0
+        del found  # not held while the next is read
     return 1 if _show(reader, batch, as_json) or failed else 0
 
 
@@ -127,6 +139,8 @@ def _show(reader: Reader, batch: Sequence[Found], as_json: bool) -> bool:
                 result = {"path": path, "index": index, "error": f"cannot be assessed: {reading.error}"}
             else:
                 result = describe(path, index, reading)
+                if len(raw) > _MAX_BYTES:
+                    result["defects"].append(_CUT)
         failed = failed or "error" in result
         if as_json:
             json_line(result)

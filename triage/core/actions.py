@@ -54,11 +54,13 @@ class Ignore:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledge:
-    """One acknowledgement. `promised_take_up` only in band urgent."""
+    """One acknowledgement. `promised_take_up` only in band urgent. `maybe_sent`: it may have left before, in a time
+    the database does not know; a person decides."""
 
     language: str
     promised_answer: datetime
     promised_take_up: datetime | None
+    maybe_sent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

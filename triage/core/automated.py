@@ -15,9 +15,8 @@ from functools import lru_cache
 import authres
 import authres.core
 
-from triage.core import machine_text
+from triage.core import machine_text, reports, secure_mail
 from triage.core.body import is_forward_subject, is_reply_subject
-from triage.core.htmltext import links
 from triage.core.mail import MessageKind, NoReplyReason, ParsedMail, Screening, without_plus
 
 _LIST_HEADERS = frozenset(
@@ -51,27 +50,37 @@ _SPAM_YES = re.compile(r"\s*(?:yes|true|1)\b", re.IGNORECASE)
 _READ_SUBJECT = re.compile(
     (
         r"\s*(?:gelezen|niet gelezen|read|not read|gelesen|ungelesen|leesbevestiging|"
-        r"return receipt)\s*(?:\([^)]{0,40}\))?\s*:"
+        r"(?:return|read) receipt|lesebest[aä]tigung|lu|non lu|accus[eé] de lecture|confirmation de lecture|"
+        r"le[ií]do|letto|lido|przeczytan[oae]|okundu|l[aä]st|l[æe]st)\s*(?:\([^)]{0,40}\))?\s*:"
     ),
     re.IGNORECASE,
 )
 _READ_TEXT = re.compile(
     (
         r"\bis gelezen op\b|\bwas read on\b|\bhas been (?:read|displayed|opened)\b|"
-        r"\bwurde (?:am [^.]{0,40})?gelesen\b|ongelezen verwijderd|deleted without being read"
+        r"\bwurde (?:am [^.]{0,40})?gelesen\b|ongelezen verwijderd|deleted without being read|"
+        r"\breceipt for the (?:e-?mail|message)|[eé]t[eé] lu\b|\bgelezen op\b|\bzosta[lł]a? (?:przeczytan|odczytan)"
     ),
     re.IGNORECASE,
 )
-_DMARC_REPORT = re.compile(r"\s*(?:\[[^\]]{0,40}\]\s*)?report domain:\s*\S{1,253}\s+submitter:", re.IGNORECASE)
-_DMARC_NONE = re.compile(r"\bp\s*=\s*none\b|policy\.\S{0,20}=none\b", re.IGNORECASE)
-_WRAPPERS = (
-    "message.rpmsg",
-    "securemessage.html",
-    "securedoc.html",
-    "message_zdm.html",
-    "smime.p7m.html",
-    "encrypted.html",
+_DMARC_REPORT = re.compile(
+    r"\s*(?:\[[^\]]{0,40}\]\s*)?(?:dmarc (?:aggregate )?)?report[ -]domain:\s*\S{1,253}\s+submitter:"
+    r"|\s*dmarc aggregate report\b",
+    re.IGNORECASE,
 )
+# receiver!domain!begin!end[!unique].xml.gz (RFC 7489 §7.2.1.1), and JSON for TLS reports (RFC 8460 §5.1)
+_AGGREGATE_FILE = re.compile(
+    r"[\w.-]{3,200}[!_][\w.-]{3,200}[!_]\d{9,11}[!_]\d{9,11}(?:[!_][\w.-]{1,80})?\.(?:xml|zip|gz|json)(?:\.gz|\.zip)?",
+    re.IGNORECASE,
+)
+_COMPLAINT = re.compile(
+    r"\s*(?:complaint about message from |(?:\[?(?:e-?mail )?(?:abuse|feedback|spam) (?:feedback )?(?:report"
+    r"|complaint)\]?)(?: for| about| from|:| on|$)|email feedback report for ip|fbl report)",
+    re.IGNORECASE,
+)
+_LIST_SENDER = re.compile(r"owner-.+|.+-(?:owner|bounces?|request)|listserv|majordomo|mailman", re.IGNORECASE)
+_CALENDAR_ANSWERS = frozenset({"reply", "counter", "refresh", "declinecounter"})
+_DMARC_NONE = re.compile(r"\bp\s*=\s*none\b|policy\.\S{0,20}=none\b", re.IGNORECASE)
 _CAMPAIGN_HEADERS = frozenset(
     {
         "x-campaign",
@@ -100,6 +109,7 @@ class _Facts:
     names: frozenset[str]
     auto_submitted: frozenset[str]
     precedence: frozenset[str]
+    machine: bool  # the envelope or a field shows that no person pressed "send"
     text: str
 
 
@@ -128,9 +138,13 @@ def _local(address: str) -> str:
 def _facts(mail: ParsedMail, own_addresses: Sequence[str]) -> _Facts:
     own = _own_set(tuple(own_addresses))
     locals_ = [_local(item.address) for item in mail.from_addresses[:20]]
+    if mail.sender is not None and _LIST_SENDER.fullmatch(_local(mail.sender.address)[:100]):
+        locals_.append(_local(mail.sender.address))  # any other Sender is a secretary or a web form: From is asked
     if mail.return_path:
         locals_.append(_local(mail.return_path))
     names = frozenset(name for name, _ in mail.headers)
+    auto_submitted = frozenset(_keyword(value) for value in mail.header_values("auto-submitted"))
+    precedence = frozenset(_keyword(value) for value in mail.header_values("precedence"))
     return _Facts(
         local_parts=tuple(locals_),
         null_path=mail.return_path == "",
@@ -138,8 +152,9 @@ def _facts(mail: ParsedMail, own_addresses: Sequence[str]) -> _Facts:
         forwarded=is_forward_subject(mail.subject),
         answered=is_reply_subject(mail.subject),
         names=names,
-        auto_submitted=frozenset(_keyword(value) for value in mail.header_values("auto-submitted")),
-        precedence=frozenset(_keyword(value) for value in mail.header_values("precedence")),
+        auto_submitted=auto_submitted,
+        precedence=precedence,
+        machine=mail.return_path == "" or bool(auto_submitted - {"no"}) or bool(precedence & {"bulk", "junk"}),
         text=mail.new_text or mail.text,
     )
 
@@ -169,41 +184,41 @@ def _auto_reply_mark(mail: ParsedMail, facts: _Facts) -> bool:
 
 
 def _auto_reply_subject(mail: ParsedMail, facts: _Facts) -> bool:
-    if facts.forwarded or facts.answered:  # a person answers or forwards an automatic reply
+    if facts.forwarded:
         return False
-    if machine_text.AUTO_REPLY_SUBJECT.match(mail.subject):
+    if machine_text.AUTO_REPLY_SUFFIX.search(mail.subject):
+        return not facts.answered or machine_text.looks_absent(facts.text) or machine_text.is_automatic(facts.text)
+    if facts.answered:  # a person answers an automatic reply
+        return False
+    if machine_text.is_auto_reply_subject(mail.subject, facts.text):
         return True
     if machine_text.AUTO_PREFIX.match(mail.subject):  # in Dutch also a car
         return machine_text.looks_absent(facts.text) or not machine_text.asks_on_care(mail.subject, facts.text)
     return False
 
 
-def _is_delivery_report(mail: ParsedMail, facts: _Facts) -> str:
-    """The rule by which this is a delivery report (bounce, delay, success), or ""."""
-    if mail.report_type in ("delivery-status", "global-delivery-status") or (
-        mail.report_type is not None and mail.report_actions
-    ):
-        return "report_delivery_status"
-    if facts.forwarded or facts.answered:
-        return ""
-    if "x-failed-recipients" in facts.names:
-        return "failed_recipients"
-    daemon = any(
-        re.fullmatch(r"mailer[-_.]?daemon|mail[-_]daemon|microsoftexchange[0-9a-f]{32}", part, re.IGNORECASE)
-        for part in facts.local_parts
-    )
-    subject = bool(machine_text.BOUNCE_SUBJECT.match(mail.subject))
-    if daemon and (subject or facts.null_path or machine_text.speaks_of_bounce(mail.text)):
-        return "bounce_sender"
-    if subject and (facts.null_path or machine_text.looks_bounced(mail.subject, mail.text)):
-        return "bounce_text"
-    return ""
-
-
 def _is_read_receipt(mail: ParsedMail, facts: _Facts) -> bool:
     if mail.report_type == "disposition-notification":
         return True
     return bool(_READ_SUBJECT.match(mail.subject)) and (facts.null_path or bool(_READ_TEXT.search(facts.text[:2_000])))
+
+
+def _is_complaint(mail: ParsedMail) -> bool:
+    """A complaint in another form than RFC 5965: the reported mail attached under a subject of reports."""
+    if any(item.content_type == "message/feedback-report" for item in mail.attachments[:50]):
+        return True
+    return bool(_COMPLAINT.match(mail.subject) and mail.attached_subjects)
+
+
+def _is_aggregate_report(mail: ParsedMail, facts: _Facts) -> bool:
+    """Figures on mail in our name, from other servers (RFC 7489 §7.2, RFC 8460): nothing a person asks."""
+    if mail.report_type in ("tlsrpt", "dmarc"):
+        return True
+    if facts.forwarded or facts.answered:
+        return False
+    if _DMARC_REPORT.match(mail.subject):
+        return True
+    return any(_AGGREGATE_FILE.fullmatch(item.filename) for item in mail.attachments[:20]) and len(facts.text) < 1_500
 
 
 def _authentication_failed(mail: ParsedMail, authserv_id: str) -> bool:
@@ -269,44 +284,44 @@ def _is_list_or_bulk(mail: ParsedMail, facts: _Facts) -> str:
 def _kind(mail: ParsedMail, facts: _Facts, own_addresses: Sequence[str]) -> tuple[MessageKind, str]:
     if not mail.readable:
         return MessageKind.UNREADABLE, "unreadable"
+    report = reports.report_rule(mail, answered=facts.answered, forwarded=facts.forwarded)
+    if report == "report_delivery_status":  # also when our own server writes it in our own name
+        return MessageKind.DELIVERY_REPORT, report
     if _is_own(mail, facts, own_addresses):
         return MessageKind.OWN, "own_address"
-    if rule := _is_delivery_report(mail, facts):
-        return MessageKind.DELIVERY_REPORT, rule
+    if report:
+        return MessageKind.DELIVERY_REPORT, report
     if _is_read_receipt(mail, facts):
         return MessageKind.AUTO_REPLY, "read_receipt"
-    if mail.report_type == "feedback-report":
+    if mail.report_type == "feedback-report" or _is_complaint(mail):
         return MessageKind.AUTO_REPLY, "feedback_report"
-    if _DMARC_REPORT.match(mail.subject):
+    if _is_aggregate_report(mail, facts):
         return MessageKind.AUTO_REPLY, "dmarc_report"
+    if secure_mail.is_access_code(mail):
+        return MessageKind.AUTO_REPLY, "secure_mail_code"
+    if secure_mail.notice_of(mail) is not None:  # before all that only looks automatic: care hides behind it
+        return MessageKind.SECURE_MAIL_NOTICE, "secure_mail_notice"
     if "auto-replied" in facts.auto_submitted:
         return MessageKind.AUTO_REPLY, "auto_submitted"
     if _auto_reply_mark(mail, facts):
         return MessageKind.AUTO_REPLY, "auto_reply_mark"
     if _auto_reply_subject(mail, facts):
         return MessageKind.AUTO_REPLY, "auto_reply_subject"
+    if facts.machine and machine_text.is_absence_notice(facts.text):
+        return MessageKind.AUTO_REPLY, "absence_text"
     if facts.forwarded:
         return MessageKind.QUESTION, ""
     if machine_text.is_challenge(mail.subject, facts.text):
         return MessageKind.AUTO_REPLY, "challenge"
-    if machine_text.is_confirmation(mail.subject, facts.text):
+    if machine_text.is_confirmation(mail.subject, facts.text) or (
+        facts.machine and machine_text.confirms(mail.subject, facts.text)
+    ):
         return MessageKind.AUTO_REPLY, "confirmation_text"
-    if _is_secure_notice(mail, facts):
-        return MessageKind.SECURE_MAIL_NOTICE, "secure_mail_notice"
     if rule := _is_list_or_bulk(mail, facts):
         return MessageKind.LIST_OR_BULK, rule
     if not facts.answered and (rule := machine_text.unsolicited_rule(mail.subject, facts.text)):
         return MessageKind.UNSOLICITED, rule
     return MessageKind.QUESTION, ""
-
-
-def _is_secure_notice(mail: ParsedMail, facts: _Facts) -> bool:
-    if facts.answered:
-        return False
-    domain = mail.from_addresses[0].normalised.rpartition("@")[2] if mail.from_addresses else ""
-    wrapper = any(item.filename.lower() in _WRAPPERS for item in mail.attachments[:50])
-    has_link = "http" in mail.text[:20_000] or bool(mail.html and links(mail.html[:100_000]))
-    return machine_text.is_secure_notice(mail.subject, mail.text, domain=domain, has_link=has_link, has_wrapper=wrapper)
 
 
 def _reasons(
@@ -334,7 +349,7 @@ def _reasons(
         for token in re.split(r"[,;\s]+", value)
     )
     when(_SUPPRESS & set(suppressed), reason.RESPONSE_SUPPRESSED)
-    when(kind is MessageKind.DELIVERY_REPORT or (mail.report_type and rule != "read_receipt"), reason.DELIVERY_REPORT)
+    when(kind is MessageKind.DELIVERY_REPORT, reason.DELIVERY_REPORT)
     when(rule == "read_receipt", reason.READ_RECEIPT)
     when(facts.own, reason.OWN_ADDRESS)
     when(_authentication_failed(mail, authserv_id), reason.AUTHENTICATION_FAILED)
@@ -353,9 +368,20 @@ def _reasons(
 
 def _shows_machine(mail: ParsedMail, facts: _Facts) -> bool:
     """A machine by its own words, in the new text only: people quote and describe such words."""
-    if facts.answered or facts.forwarded or mail.forwarded_text:
+    if mail.calendar_method in _CALENDAR_ANSWERS:
+        return True
+    if facts.forwarded or mail.forwarded_text:
+        return False
+    if machine_text.is_absence_notice(facts.text) or machine_text.is_receipt(facts.text):
+        return True  # also behind "Re:": that is how autoresponders answer
+    if facts.answered:
         return False
     return machine_text.is_automatic(facts.text) and not machine_text.asks_on_care(mail.subject, facts.text)
+
+
+def is_no_reply_address(address: str) -> bool:
+    """An address that wants no answer by its own words; a reply to it will not be read."""
+    return bool(_NO_REPLY_LOCAL.search(_local(address)[:100]))
 
 
 def no_reply_reasons(mail: ParsedMail, *, own_addresses: Sequence[str], authserv_id: str) -> tuple[NoReplyReason, ...]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from triage.core.htmltext import html_to_text, strip_marks
+from triage.core.htmltext import MAX_HTML, html_to_text, strip_marks
 from triage.core.quotes import split
 
-MAX_JUDGED = 1_000_000  # characters that quotes are looked for in and that classification may read
+MAX_SHOWN = 2_000_000  # characters of text kept
+MAX_JUDGED = 300_000  # characters that quotes are looked for in and that classification may read
+_SHORT = 100_000  # characters of a text that is compared with the others of its mail
 _REPLY_PREFIX = re.compile(r"\s{0,5}(?:re|antw|antwoord|aw|sv|betr|odp|ynt|rv)\s?(?:\[\d{1,3}\])?\s?:", re.IGNORECASE)
 _FORWARD_PREFIX = re.compile(
     r"\s{0,5}(?:fwd?|fw|doorst|doorgest|doorgestuurd|wg|tr|i|wtr|vb)\s?(?:\[\d{1,3}\])?\s?:", re.IGNORECASE
 )
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ue000-\ue003\ud800-\udfff]")
 _PGP_BLOCK = "-----BEGIN PGP MESSAGE-----"
 
 
@@ -24,6 +27,7 @@ class Body:
     new_text: str = ""
     forwarded_text: str = ""
     defects: tuple[str, ...] = ()
+    originally_from: str = ""  # who wrote the forwarded mail, by its From line in the text
 
 
 def is_reply_subject(subject: str) -> bool:
@@ -39,9 +43,10 @@ def is_forward_subject(subject: str) -> bool:
 def read_blocks(blocks: list[tuple[str, str]]) -> tuple[str, bool]:
     """The blocks as one text, history marks still in it; and whether HTML was cut to a million characters."""
     pieces: list[str] = []
-    room = 5_000_000
+    room = MAX_SHOWN
     long_html = False
-    html_room = MAX_JUDGED
+    seen: set[str] = set()
+    html_room = MAX_HTML
     for kind, block in blocks:
         if kind == "html":
             long_html = long_html or len(block) > html_room
@@ -49,7 +54,9 @@ def read_blocks(blocks: list[tuple[str, str]]) -> tuple[str, bool]:
             html_room -= min(html_room, len(block))
         else:
             piece = block
-        if piece.strip():
+        words = "".join(piece.split()) if len(blocks) > 1 and len(piece) < _SHORT else piece.strip()
+        if words and words not in seen:  # the same words as plain text and as HTML, side by side
+            seen.add(words)
             pieces.append(piece[:room].strip("\n"))
             room -= min(room, len(piece))
     return "\n".join(pieces), long_html
@@ -79,4 +86,11 @@ def read_body(blocks: list[tuple[str, str]], *, subject: str, answers: bool) -> 
         defects.append("only_quote")
     elif not new_text and "encrypted" not in defects:
         new_text = text[:MAX_JUDGED].strip()  # a signature is all there is
-    return Body(text, new_text, parts.forwarded_text, tuple(dict.fromkeys(defects)))
+    if parts.answers_inside:
+        defects.append("answers_in_quote")
+    return Body(text, new_text, parts.forwarded_text, tuple(dict.fromkeys(defects)), one_line(parts.author))
+
+
+def one_line(text: str) -> str:
+    """At most 200 characters on one line, without control characters: a name and address for the screen."""
+    return " ".join(_CONTROL.sub(" ", text[:1_000]).split())[:200]

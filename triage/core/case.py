@@ -28,6 +28,22 @@ class WaitingFor(StrEnum):
     EXPERT_TEAM = "expert_team"
 
 
+class LinkKind(StrEnum):
+    """Why two cases may belong together. `conversation`: the first names the second; accepted, its messages move there.
+    `same_client`: different senders may write about one person; accepted, one person handles both."""
+
+    CONVERSATION = "conversation"
+    SAME_CLIENT = "same_client"
+
+
+class LinkState(StrEnum):
+    """A machine proposes, a person decides. `refused` holds for good."""
+
+    PROPOSED = "proposed"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+
+
 OPEN_STATES: frozenset[CaseState] = frozenset({CaseState.NEW, CaseState.IN_PROGRESS, CaseState.WAITING})
 
 MOVES: Mapping[CaseState, frozenset[CaseState]] = {

@@ -42,10 +42,18 @@ _LATIN = frozenset({"cp1252", "iso8859-1", "ascii"})
 _MEANINGLESS = b"\x81\x8d\x8f\x90\x9d"  # no character in windows-1252
 _HIGH = re.compile(rb"[\x80-\xff]")
 # C0 less tab and line feed, DEL, C1; overrides and isolates that can make text read otherwise than it is.
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
-_LINE_BREAKS = re.compile("\r\n?|[\x85\u2028\u2029\x0b\x0c]")
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]+")
 _HEADER_BREAKS = re.compile("[\r\n\t\x0b\x0c\x1c-\x1e\x85\u2028\u2029]+")
 _HEADER_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+
+
+_ESCAPED = re.compile("[\udc80-\udcff]")
+_BEYOND_ASCII = re.compile("[\u00a0-\ud7ff\ue000-\U0010ffff]")
+_AS_CP1252 = {0xDC00 + byte: bytes([byte]).decode("cp1252", "ignore") for byte in range(0x80, 0x100)}
+_HIGH_WORD = re.compile(rb"[\xc0-\xff]{2,}")
+_LETTER = re.compile(rb"[A-Za-z\xc0-\xff]")
+_SAMPLE = 20_000  # bytes that a guess goes by
+_STRETCH = 500_000  # characters
 
 
 @lru_cache(maxsize=256)
@@ -70,6 +78,17 @@ def codec_for(label: str) -> str | None:
     return info.name
 
 
+def _one_byte(data: bytes) -> str:
+    """Bytes of an unnamed charset with a byte a letter: windows-1252, or Cyrillic where whole words are above ASCII."""
+    words = _HIGH_WORD.findall(data, 0, _SAMPLE)
+    letters = sum(map(len, words))
+    if letters > 12 and letters > 0.6 * len(_LETTER.findall(data, 0, _SAMPLE)):
+        # Small letters are most of a text; the two common codes have them in opposite halves.
+        upper_half = sum(1 for word in words for byte in word if byte >= 0xE0)
+        return data.decode("cp1251" if upper_half > letters / 2 else "koi8-r", "replace")
+    return _cp1252(data)
+
+
 def _cp1252(data: bytes) -> str:
     try:
         return data.decode("cp1252")
@@ -77,12 +96,26 @@ def _cp1252(data: bytes) -> str:
         return data.translate(None, _MEANINGLESS).decode("cp1252")
 
 
-def guess(data: bytes) -> str:
-    """Unlabelled bytes: UTF-8 when they are that, else windows-1252."""
+def guess(data: bytes, hint: str = "") -> str:
+    """Unlabelled bytes: UTF-8 when they are that, else the charset that the mail names for its text, if that is one of
+    other than Latin letters, else windows-1252."""
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        return _cp1252(data)
+        name = codec_for(hint) if hint else ""
+        if name and name not in _LATIN and not name.startswith("utf"):
+            return data.decode(name, "replace")
+        return _one_byte(data)
+
+
+def _damaged_utf8(data: bytes) -> tuple[str, str]:
+    """Bytes called UTF-8 that are not that throughout: what is valid is kept, the rest is read as windows-1252."""
+    text = data.decode("utf-8", errors="surrogateescape")
+    odd = len(_ESCAPED.findall(text[:_STRETCH]))
+    good = len(_BEYOND_ASCII.findall(text[:_STRETCH]))
+    if good < odd:
+        return _cp1252(data), "charset_mismatch"
+    return text.translate(_AS_CP1252), "bad_bytes"
 
 
 def _utf16(data: bytes, name: str) -> str:
@@ -91,6 +124,17 @@ def _utf16(data: bytes, name: str) -> str:
         even, odd = data[0:400:2].count(0), data[1:400:2].count(0)
         name = "utf-16-le" if odd > even else "utf-16-be"
     return data.decode(name, errors="replace")
+
+
+def _is_utf8(data: bytes, least: int) -> bool:
+    """Is it valid UTF-8 with at least so many characters beyond ASCII? Other charsets hardly ever are by chance."""
+    if len(_HIGH.findall(data, 0, _SAMPLE)) < 2 * least:
+        return False
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def decode_bytes(data: bytes, label: str | None) -> tuple[str, str | None]:
@@ -108,28 +152,60 @@ def decode_bytes(data: bytes, label: str | None) -> tuple[str, str | None]:
         try:  # several bytes that happen to be valid UTF-8 are no Latin text
             return data.decode("utf-8"), "charset_mismatch"
         except UnicodeDecodeError:
-            return _cp1252(data), "charset_mismatch" if name == "ascii" else None
+            return _one_byte(data), "charset_mismatch" if name == "ascii" else None
     if name.startswith("utf-16"):
         return _utf16(data, name), None
+    if name != "utf-8" and name != "utf-7" and _is_utf8(data, 3):
+        return data.decode("utf-8"), "charset_mismatch"
     try:
         return data.decode(name), None
     except (UnicodeError, ValueError, LookupError):
         pass  # the defect below records it
+    if name != "utf-8" and _is_utf8(data, 1):
+        return data.decode("utf-8"), "charset_mismatch"
     if name == "utf-8":
-        text = data.decode("utf-8", errors="replace")
-        # A single cut character in long good UTF-8 is damage; much of it means that the label is wrong.
-        damaged = text.count("\ufffd")
-        good = len(re.findall("[\u00a0-\uffef]", text)) - damaged
-        return (text, "bad_bytes") if good > 4 * damaged else (_cp1252(data), "charset_mismatch")
+        return _damaged_utf8(data)
     try:
         return data.decode(name, errors="replace"), "bad_bytes"
     except (UnicodeError, ValueError, LookupError):
         return guess(data), "unknown_charset"
 
 
+def decode_start(data: bytes, label: str | None, length: int) -> tuple[str, str | None, bool]:
+    """The first `length` characters or somewhat more: text, defect slug or None, and whether bytes were left out.
+
+    Most text has about a byte a character, so a long one is not decoded whole to throw most of it away.
+    """
+    wide = (codec_for(label or "") or "").startswith(("utf-16", "utf-32"))
+    for factor in (1, 2, 4):
+        limit = factor * (length + 4)
+        if len(data) <= limit:
+            break
+        end = limit - limit % 4 if wide else data.rfind(b"\n", limit // 2, limit) + 1 or _character_start(data, limit)
+        text, defect = decode_bytes(data[:end], label)
+        if len(text) >= length // 2 or factor == 4:
+            return text, defect, True
+    return *decode_bytes(data, label), False
+
+
+def _character_start(data: bytes, at: int) -> int:
+    """The position at or just before `at` where a UTF-8 character begins."""
+    while at > 0 and data[at] & 0xC0 == 0x80:
+        at -= 1
+    return at
+
+
 def clean_text(text: str) -> str:
     """Body text with `\\n` line ends and no control characters but tab; databases refuse NUL."""
-    return _UNSAFE.sub("", _LINE_BREAKS.sub("\n", text))
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    for line_break in "\x0b\x0c" if text.isascii() else "\x85\u2028\u2029\x0b\x0c":
+        if line_break in text:
+            text = text.replace(line_break, "\n")
+    if not _UNSAFE.search(text):
+        return text
+    # In stretches: the pieces that a substitution holds until its end cost 60 bytes each.
+    return "".join(_UNSAFE.sub("", text[at : at + _STRETCH]) for at in range(0, len(text), _STRETCH))
 
 
 def clean_line(text: str) -> str:

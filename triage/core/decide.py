@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -21,6 +22,7 @@ from triage.core.actions import (
 from triage.core.assessment import BAND_ORDER, Assessment, Band
 from triage.core.case import Case
 from triage.core.mail import MessageKind, NoReplyReason, Screening
+from triage.core.secure_mail import DEFAULT_DAYS
 from triage.core.sla import SlaRules, follow_up_terms, terms_for
 
 
@@ -34,6 +36,7 @@ class Policy:
     per_address_per_day: int = 5
     per_hour: int = 200
     model_languages: frozenset[str] = field(default_factory=lambda: frozenset({"nl"}))
+    notice_days: Mapping[str, int] = field(default_factory=lambda: DEFAULT_DAYS)  # see core/secure_mail.py
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +47,14 @@ class Thread:
     `copy_of`: the same mail was taken in before; (case id or None, its rule).
     `proposed_reference`: a valid token, but an unknown sender; a person decides.
     `bounced_reply`: this report says that a reply of the case did not arrive.
+    `maybe_acknowledged`: the mail is new to the store, but it was handled before: an older database was put back.
     """
 
     case: Case | None = None
     copy_of: tuple[str | None, str] | None = None
     proposed_reference: str | None = None
     bounced_reply: bool = False
+    maybe_acknowledged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,9 @@ def decide(
             actions.append(WithholdAcknowledgement(reasons))
         else:
             promised = terms.take_up_due if assessment.band is Band.URGENT else None
-            actions.append(Acknowledge(assessment.language, terms.answer_due, promised))
+            actions.append(
+                Acknowledge(assessment.language, terms.answer_due, promised, maybe_sent=thread.maybe_acknowledged)
+            )
         if not no_reply:
             actions.append(PrepareDraft(assessment.laws, assessment.topics))
     if assessment.danger:

@@ -18,9 +18,13 @@ from triage.core.mail import EmailAddress
 MAX_VALUE = 65_536  # characters of one header value that are decoded; longer ones are cut
 MAX_ADDRESSES = 10_000
 MAX_ADDRESS_TEXT = 300_000  # characters of all fields of one name that are read for addresses
+MAX_AUTHOR_TEXT = 50_000  # the same for fields that say who wrote
 MAX_IDS = 1_000
 
 _ENCODED_WORD = re.compile(r"=\?([^?\s]{0,80})\?([bBqQ])\?([^?]*)\?=")
+_ENCODED_PHRASE = re.compile(
+    r"(?:=\?[^?\s<>]{1,80}\?[bBqQ]\?[^?\s<>]{0,2000}\?=[ ]?){1,20}"
+)  # whatever it should have coded
 _FOLD = re.compile(r"\r?\n|\r")
 _MESSAGE_ID = re.compile(r"<[!-;=?A-~]{1,250}@[!-;=?A-~]{1,250}>")
 _BLANK_RUN = re.compile(r"[ \t\r\n]+")
@@ -70,14 +74,18 @@ def _decode_words(value: str) -> str:
     return "".join(out)
 
 
-def decode_value(raw: str) -> str:
-    """A header value as people read it: unfolded, 8-bit bytes and encoded words decoded, on one line."""
-    value = raw[:MAX_VALUE]
+def decode_value(raw: str, hint: str = "") -> str:
+    """A header value as people read it: unfolded, 8-bit bytes and encoded words decoded, on one line.
+
+    `hint` is the charset of the mail's text, in which old programs write their headers too.
+    """
+    value = _FOLD.sub("", raw[:MAX_VALUE])
+    if "\x1b$" in value:
+        value = decode_bytes(to_bytes(value), "iso-2022-jp")[0]
     if value.isascii() and "=?" not in value:
-        return clean_line(_FOLD.sub("", value))
-    value = _FOLD.sub("", value)
+        return clean_line(value)
     if not value.isascii():
-        value = guess(to_bytes(value))
+        value = guess(to_bytes(value), hint)
     return clean_line(_decode_words(value) if "=?" in value else value)
 
 
@@ -140,7 +148,7 @@ def _single(value: str) -> tuple[str, str] | None:
         name, _, address = value[:-1].partition("<")
         name = name.strip()
         quoted = len(name) > 1 and name[0] == name[-1] == '"' and '"' not in name[1:-1] and "\\" not in name
-        if quoted or not any(c in name for c in ',;:()"\\'):
+        if quoted or _ENCODED_PHRASE.fullmatch(name) or not any(c in name for c in ',;:()"\\'):
             return name, address
     if not any(c in value for c in '<>,;:()"\\ '):
         return "", value
@@ -155,7 +163,9 @@ def _full(value: str) -> list[tuple[str, str]]:
         return [("", match[1]) for match in _ANGLE.finditer(value)]
 
 
-def parse_addresses(raws: Iterable[str], *, keep_groups: bool = True) -> tuple[tuple[EmailAddress, ...], bool]:
+def parse_addresses(
+    raws: Iterable[str], *, keep_groups: bool = True, hint: str = ""
+) -> tuple[tuple[EmailAddress, ...], bool]:
     """The valid addresses in order and whether anything had to be dropped.
 
     Structure is read before encoded words are decoded (RFC 2047 §6.2), so a comma in a name never splits.
@@ -163,13 +173,13 @@ def parse_addresses(raws: Iterable[str], *, keep_groups: bool = True) -> tuple[t
     """
     found: list[EmailAddress] = []
     dropped = False
-    room = MAX_ADDRESS_TEXT
+    room = MAX_ADDRESS_TEXT if keep_groups else MAX_AUTHOR_TEXT
     for raw in raws:
         dropped = dropped or len(raw) > room
         value = _FOLD.sub("", raw[:room]).strip()
         room -= min(room, len(raw))
         if not value.isascii():
-            value = guess(to_bytes(value))
+            value = guess(to_bytes(value), hint)
         value = _BLANK_RUN.sub(" ", value)
         single = _single(value)
         if single is None and not keep_groups and ";" in value and _GROUP.match(value):

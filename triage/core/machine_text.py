@@ -14,41 +14,76 @@ _I = re.IGNORECASE
 
 # ---------------------------------------------------------------- automatic replies
 
+_AUTO_WORDS = (
+    r"automatisch(?:e|er)? (?:antwoord|reactie|beantwoording|bericht van afwezigheid)|autom\. antwoord|auto-?antwoord"
+    r"|auto(?:matic|mated|mat)?[ -]?(?:reply|response|respond(?:er|ing)?|answer|acknowledge?ment)"
+    r"|automatische (?:antwort|abwesenheits\w+)|autoantwort|r[eé]ponse automatique|(?:message|mail) automatique"
+    r"|automatyczna odpowied[zź]|odpowied[zź] automatyczna|autoodpowied[zź]|otomatik (?:yan[ıi]t|cevap)"
+    r"|respuesta autom[aá]tica|contestaci[oó]n autom[aá]tica|risposta automatica|resposta autom[aá]tica"
+    r"|autosvar|automatisk[at]? svar|automaattinen vastaus|automatick[aá] odpov[eě][dď]|automatikus v[aá]lasz"
+    r"|r[aă]spuns automat|αυτόματη απάντηση|автоматический ответ|автоответ|автоматична відповідь|رد تلقائي"
+    r"|自动(?:回复|答复)|自動(?:回覆|返信|応答)"
+)
+_AWAY_WORDS = (
+    r"out[ -]of[ -](?:the[ -])?office|buiten kantoor|niet op kantoor|afwezig(?:heid)?|niet aanwezig|abwesend"
+    r"|abwesenheit|nicht im b[uü]ro|au[sß]er haus|absence (?:du bureau|de l'entreprise)|absent(?:e)? du bureau"
+    r"|en cong[eé]s?|poza biurem|nieobecno[sś][cć]|ofis d[ıi][sş][ıi]nda|fuera de (?:la )?oficina"
+    r"|ausencia de la oficina|fuori (?:sede|ufficio)|assente dall'ufficio|ausente do escrit[oó]rio|fr[aå]nvarande?"
+    r"|frav[aæ]r(?:ende)?|poissa toimistosta"
+)
 AUTO_REPLY_SUBJECT = re.compile(
-    r"\s*(?:(?:automatisch(?:e)? (?:antwoord|reactie|bericht van afwezigheid)|"
-    r"automatic reply|auto(?:matic)?[ -]?(?:reply|response|answer)|"
-    r"automatische antwort|r[eé]ponse automatique|respuesta autom[aá]tica|risposta automatica|"
-    r"automatyczna odpowied[zź]|otomatik yan[ıi]t)"
-    r"\s*(?:[:\-–—|\[(]|$)|"
-    r"out[ -]of[ -](?:the[ -])?office\s*(?:[:\-–—|\[(]|auto|reply|notification|message|$)|"
-    r"(?:afwezig|niet aanwezig|abwesend)\s*(?:[:\-–—|\[(]|$|t/?m\b|tot\b|van \d)|"
-    r"afwezigheids?(?:bericht|melding|assistent|notificatie)\b|"
-    r"(?:abwesenheitsnotiz|abwesenheit(?:smeldung)?|vakantie(?:bericht|melding)|"
-    r"vacation (?:reply|message|notice)|on (?:vacation|leave|holiday))\s*(?:[:\-–—|\[(]|"
-    r"$)|"
-    r"ooo\s*[:\-–])",
+    rf"\s*[\[(]?(?:(?:{_AUTO_WORDS})\s*(?:[:\-–—|\[(\]):：]|$)|"
+    r"out[ -]of[ -](?:the[ -])?office\s*(?:[:\-–—|\[(\]]|auto|reply|notification|message|$)|"
+    rf"(?:{_AWAY_WORDS})\s*(?:[:\[(\]|]|$|t/?m\b|tot\b|van \d|until\b|bis\b|jusqu|do dnia)|"
+    r"(?:afwezig|niet aanwezig|abwesend)\s*[\-–—]|afwezigheids?(?:bericht|melding|assistent|notificatie)\b"
+    r"|abwesenheits(?:notiz|meldung|benachrichtigung|assistent)|message d'absence|absence (?:message|notification"
+    r"|notice)\b|ik ben (?:er even niet|afwezig|met vakantie|met verlof)\b"
+    r"|i am (?:currently )?(?:out of (?:the )?office|away|on (?:leave|vacation|holiday))"
+    r"|ich bin (?:\w+ ){0,3}(?:nicht im b[uü]ro|abwesend|im urlaub)|(?:vakantie(?:bericht|melding)|(?:op "
+    r"|met )?vakantie|urlaub|vacation (?:reply|message|notice|response)|on (?:vacation|leave"
+    r"|holiday))\s*(?:[:\[(\]]|$)|ooo\s*[:\-–])",
     _I,
 )
+_AUTO_START = re.compile(rf"\s*[\[(]?(?:{_AUTO_WORDS})", _I)
+AUTO_REPLY_SUFFIX = re.compile(rf"[\[(](?:{_AUTO_WORDS}|out of (?:the )?office|afwezig)[\])]\s*$", _I)
+"""At the end of a subject, also behind "Re:"; a person who answers such a mail keeps it, so the text must agree."""
 AUTO_PREFIX = re.compile(r"\s*auto\s*:", _I)
 ABSENCE = re.compile(
-    r"\b(?:ik ben (?:\S+ ){0,3}(?:afwezig|niet aanwezig|met (?:vakantie|verlof)|"
-    r"niet op kantoor)|i am (?:currently )?(?:out of|away|on (?:leave|holiday|"
-    r"vacation))|"
-    r"i will be (?:out of|away)|ich bin (?:\S+ ){0,4}(?:abwesend|nicht (?:im büro|"
-    r"erreichbar))|lees (?:ik )?mijn (?:e-?)?mail niet|"
-    r"(?:mail|bericht) wordt niet (?:gelezen|doorgestuurd)|afwezig (?:van|tot|"
-    r"t/m|vanaf)|met zwangerschapsverlof|bij afwezigheid)",
+    r"\b(?:ik ben (?:\S+ ){0,4}(?:afwezig|niet aanwezig|niet (?:goed )?bereikbaar|met (?:vakantie|verlof"
+    r"|zwangerschapsverlof)|niet op kantoor|op vakantie|niet in de gelegenheid)|i(?: am|'m) (?:currently "
+    r"|now )?(?:out of|away|on (?:leave|holiday|vacation|maternity)|not in the office|travell?ing)|i will be (?:out"
+    r"|away|on)|i'll be (?:out|away)|unable to read your|ich bin (?:\S+ ){0,6}(?:abwesend|nicht (?:im büro"
+    r"|erreichbar|im hause|da)|im urlaub|außer haus)|lees (?:ik )?mijn (?:e-?)?mail niet|(?:mail"
+    r"|bericht)(?:en)? (?:wordt|worden) niet (?:gelezen|doorgestuurd|doorgezonden)|afwezig (?:van|tot|t/m|vanaf)"
+    r"|met zwangerschapsverlof|bij afwezigheid|werk ik niet|weer (?:aanwezig|bereikbaar|op kantoor)"
+    r"|je suis (?:\S+ ){0,4}(?:absente?|en cong[eé]s?|en vacances|en d[eé]placement)|de retour (?:le|au bureau)"
+    r"|(?:jestem|b[eę]d[eę]) (?:\S+ ){0,4}(?:nieobecn\w+|na urlopie|poza biurem)|przebywam na urlopie|(?:ofis"
+    r"|ofiste|b[uü]ro) (?:\S+ ){0,2}(?:d[ıi][sş][ıi]nda|de[gğ]ilim)|izinde(?:yim)?\b|estoy (?:\S+ ){0,3}(?:fuera"
+    r"|de vacaciones|ausente)|sono (?:\S+ ){0,3}(?:assente|fuori ufficio|in ferie)|estou (?:\S+ ){0,3}(?:ausente"
+    r"|de f[eé]rias))",
+    _I,
+)
+_INSTEAD = re.compile(
+    r"\b(?:voor (?:dringende|spoedeisende|urgente) (?:zaken|vragen|gevallen)|bij spoed|(?:for|in case of) urgent"
+    r"|neem (?:dan )?contact op met (?:mijn )?(?:collega|secretariaat)|(?:e-?mail|mail|bericht)(?:en)? (?:wordt"
+    r"|worden) niet (?:gelezen|doorgestuurd|doorgezonden)|in dringenden f[aä]llen|ihre (?:e-?mail"
+    r"|nachricht) wird nicht weitergeleitet|en cas d'urgence|pour toute urgence|w pilnych sprawach|acil (?:durum"
+    r"|konu)|i will (?:respond|reply|answer|get back)[^.\n]{0,60}(?:return|back|soon)|(?:na|zodra) (?:mijn"
+    r"|ik) (?:terugkomst|terugkeer|terug)|upon my return|nach meiner r[uü]ckkehr"
+    r"|mijn collega'?s?\b[^.\n]{0,60}bereikbaar|(?:beperkt|geen) toegang tot (?:mijn )?(?:e-?)?mail"
+    r"|limited access to (?:my )?e-?mail)",
     _I,
 )
 _CONFIRMATION_SUBJECT = re.compile(
-    r"\s*(?:ontvangstbevestiging|bevestiging (?:van )?(?:ontvangst|uw (?:bericht|"
-    r"e-?mail|vraag|aanvraag|melding))|wij hebben uw (?:e-?mail|bericht|vraag|"
-    r"aanvraag|melding)\b"
-    r"[^?]{0,60}ontvangen|uw (?:e-?mail|bericht|vraag|aanvraag|melding) is (?:door ons )?(?:in goede orde )?ontvangen|"
-    r"(?:bedankt|dank) voor uw (?:e-?mail|bericht)|"
-    r"we (?:have )?received your|your (?:message|request|e-?mail|ticket) (?:has been|"
-    r"was) received|thank you for (?:contacting|your (?:message|e-?mail))|"
-    r"eingangsbestätigung)",
+    r"\s*(?:ontvangstbevestiging|bevestiging (?:van )?(?:ontvangst|uw (?:bericht|e-?mail|vraag|aanvraag|melding))"
+    r"|wij hebben uw (?:e-?mail|bericht|vraag|aanvraag|melding)\b[^?]{0,60}ontvangen|uw (?:e-?mail|bericht|vraag"
+    r"|aanvraag|melding) is (?:door ons )?(?:in goede orde )?ontvangen|(?:bedankt|dank) voor uw (?:e-?mail|bericht)"
+    r"|we (?:have )?received your|your (?:message|request|e-?mail|ticket) (?:has been|was) received|thank(?:s"
+    r"| you) for (?:contacting|your (?:message|e-?mail|inquiry|enquiry))|eingangsbestätigung"
+    r"|vielen dank für ihre (?:nachricht|e-?mail|anfrage)|accus[eé] de r[eé]ception|merci (?:de"
+    r"|pour) votre (?:message|e-?mail|courriel)|potwierdzenie (?:otrzymania|wp[lł]yni[eę]cia)"
+    r"|mesaj[ıi]n[ıi]z al[ıi]nm[ıi][sş]t[ıi]r|\[?(?:ticket|case"
+    r"|request) ?(?:id)?[ :#-]*\w*\d+\]?[^?]{0,60}(?:received|ontvangen|created|geopend))",
     _I,
 )
 _AUTOMATIC = re.compile(
@@ -60,47 +95,30 @@ _AUTOMATIC = re.compile(
     r"gelieve niet te (?:antwoorden|reageren))",
     _I,
 )
+_RECEIVED = re.compile(
+    r"\b(?:uw|je) (?:vraag|bericht|e-?mail|melding|aanvraag"
+    r"|verzoek)\b[^.\n]{0,40}\bontvangen\b[\s\S]{0,1500}\b(?:ticket|zaak|meldings?|referentie"
+    r"|dossier)[- ]?(?:nummer|nr|id)?\b[^\n\d]{0,30}\d{3,}|\b(?:we|we have|has been"
+    r"|was) received\b[^.\n]{0,60}[\s\S]{0,1500}\b(?:ticket|case|reference|request)\b[^\n\d]{0,30}\d{3,}",
+    _I,
+)
 _CHALLENGE = re.compile(
-    r"\b(?:confirm|verify) (?:that )?you(?:r (?:message|e-?mail)| are (?:human|"
-    r"a (?:real )?person|not a (?:robot|spammer)))|"
-    r"\bklik (?:op de (?:onderstaande )?link|hier(?:onder)?)[^.?!]{0,60}(?:uw|"
-    r"je) (?:bericht|e-?mail|mail)[^.?!]{0,20}(?:bevestigen|af te leveren|door te laten)|"
-    r"\bbevestig(?:en)? dat u (?:geen|een) (?:spam|robot|mens|echt)|message (?:is|"
-    r"was) (?:being )?held[^.?!]{0,60}(?:confirm|verif)|"
-    r"\bom te bevestigen(?: dat)?[^.?!]{0,60}(?:spam|afzender|mens)|(?:afzender|sender)[ -]?verifi[ck]ati[eo]",
+    r"\b(?:confirm|verify) (?:that )?you(?:r (?:message|e-?mail)| are (?:human|a (?:real )?person|not a (?:robot"
+    r"|spammer)))|\bklik (?:op de (?:onderstaande )?link|hier(?:onder)?)[^.?!]{0,60}(?:uw|je) (?:bericht|e-?mail"
+    r"|mail)[^.?!]{0,20}(?:bevestigen|af te leveren|door te laten)|\bbevestig(?:en)? dat u (?:geen|een) (?:spam"
+    r"|robot|mens|echt)|message (?:is|was) (?:being )?held[^.?!]{0,60}(?:confirm|verif)"
+    r"|\bom te bevestigen(?: dat)?[^.?!]{0,60}(?:spam|afzender|mens)|(?:afzender|sender)[ -]?verifi[ck]ati[eo]"
+    r"|(?:link|click)[^?!]{0,120}(?:(?:added|add (?:you|yourself|your address)) to (?:the |my |his |her "
+    r"|their )?[^.?!]{0,30}(?:allowed|approved|guest|white|safe|contact)|verify your|confirm your (?:message"
+    r"|e-?mail|identity|address))|(?:allowed|approved|guest|white)[ -]?list\b[^?!]{0,160}(?:link|click|https?:)"
+    r"|prove (?:that )?you(?:'re| are) (?:a )?human|(?:bevestig|verifieer)[^.?!]{0,60}(?:afzender|geen robot)"
+    r"|best[aä]tigen sie[^.?!]{0,60}(?:absender|mensch|kein spam)",
     _I,
 )
 _CHALLENGE_SUBJECT = re.compile(
     r"\s*(?:please (?:confirm|verify) your (?:message|e-?mail|identity)|confirm(?:ation)? (?:required|"
     r"needed)|(?:re:\s*)?\[?challenge\]?|"
     r"bevestig uw (?:e-?mail|bericht|mail)\b|sender verification|bevestiging (?:nodig|vereist))",
-    _I,
-)
-
-# ---------------------------------------------------------------- delivery reports
-
-BOUNCE_SUBJECT = re.compile(
-    r"\s*(?:onbestelbaar|niet te bezorgen|niet bezorgd|undeliverable|undelivered mail|"
-    r"undelivered message|delivery status notification|"
-    r"delivery (?:has )?(?:failed|failure|delayed)|mail delivery (?:failed|failure|"
-    r"system)|mail system error|failure notice|failed mail|returned mail|"
-    r"unzustellbar|nicht zustellbar|warning: (?:message|could not send)|message (?:delayed|"
-    r"undeliverable|delivery (?:failure|delayed))|"
-    r"(?:mail)?bezorging (?:mislukt|vertraagd)|bericht (?:kon )?niet (?:worden )?(?:bezorgd|"
-    r"afgeleverd)|uw bericht kon niet|vertraagd:|relayed:|delivered:|afgeleverd:|"
-    r"non[ -]?remis|non recapitabile|delivery notification)",
-    _I,
-)
-_BOUNCE_TEXT = re.compile(
-    r"\b[45]\d\d[ -]?#?[45]\.\d{1,3}\.\d{1,3}|(?:could not|can ?not|couldn't|"
-    r"unable to|wasn't able to|not be able to) (?:be )?deliver|"
-    r"(?:kon|kan|konden) niet (?:worden )?(?:bezorgd|afgeleverd|besteld)|niet (?:worden )?bezorgd|"
-    r"bezorging (?:van|aan)[^.]{0,80}mislukt|kan uw bericht niet (?:bezorgen|"
-    r"afleveren)|"
-    r"recipients? (?:address )?(?:rejected|failed|unknown)|user unknown|unknown user|"
-    r"mailbox (?:is )?full|konnte nicht zugestellt|permanent(?:e)? (?:error|"
-    r"fatal|fout)|delivery (?:to the following|has failed)|"
-    r"undeliverable|in reply to RCPT TO",
     _I,
 )
 
@@ -261,50 +279,9 @@ _FIRST_PERSON = re.compile(
     _I,
 )
 
-# ---------------------------------------------------------------- notices of secure mail
-
-SECURE_DOMAINS = frozenset(
-    "zivver.com zivver.eu zivver.nl zorgmail.nl securemail.nl smartlockr.eu "
-    "smartlockr.io smartlockr.nl cryptshare.com veiligmailen.nl secumailer.eu "
-    "secumailer.com "
-    "filecap.com filecap.nl messagebundle.com egress.com tutanota.com tutamail.com "
-    "securemessaging.nl kpnsecuremail.nl".split()
-)
-_SECURE = re.compile(
-    r"\b(?:u|je|jij) (?:heeft|hebt|ontvangt|kreeg)\s+(?:een|\d+)?\s*(?:nieuw(?:e)?\s+)?(?:(?:zivver|"
-    r"zorgmail|smartlockr|cryptshare|filecap|siilo)[ -]?(?:bericht|mail)|"
-    r"(?:beveiligde?|versleutelde?|veilige?)\s+(?:(?:zivver|zorgmail|smartlockr)[ -])?(?:e-?mail|"
-    r"bericht|mail|bestand)\w*)|"
-    r"heeft (?:u|je) (?:een )?(?:beveiligde?|versleutelde?|veilige?) (?:e-?mail|"
-    r"bericht|mail)\w* (?:gestuurd|verstuurd|gezonden|verzonden)|"
-    r"\b(?:nieuw|beveiligd|versleuteld) (?:zivver|zorgmail|smartlockr|cryptshare)?[ -]?bericht (?:ontvangen|"
-    r"van|voor u)|"
-    r"\b(?:has sent you|you(?:'ve| have) (?:received|got)) (?:a|an) (?:new )?(?:secure|"
-    r"protected|encrypted|zivver|confidential)\b[^.\n]{0,30}(?:message|e-?mail|"
-    r"mail|file)|"
-    r"\bhat ihnen eine (?:geschützte|sichere|verschlüsselte) (?:nachricht|e-?mail)|"
-    r"\b(?:read|lees|open|bekijk) (?:het|the|uw|dit|your)? ?(?:beveiligde?|secure|"
-    r"protected|versleutelde?|encrypted|zivver|zorgmail)[ -]?(?:bericht|message|"
-    r"e-?mail)",
-    _I,
-)
-_SECURE_ASKED = re.compile(r"\bik (?:heb|kan|krijg|ontving|wil|kreeg)\b", _I)
-_OPEN_IT = re.compile(
-    (
-        r"https?://|\b(?:lees|open|bekijk|read|view|download|haal)\b[^.\n]{0,40}\b(?:bericht|"
-        r"message|e-?mail|nachricht|op)\b|\btoegangscode\b|\bsms-code\b|\bone[- ]time passcode\b"
-    ),
-    _I,
-)
-
 
 # Words without which a rule cannot hold: plain searches cost a fiftieth of the patterns above.
-_CHALLENGE_WORDS = ("confirm", "verif", "bevestig", "klik ")
-_SECURE_WORDS = (
-    "beveilig", "versleutel", "secure", "protected", "encrypted", "zivver", "zorgmail", "smartlockr", "cryptshare",
-    "filecap", "siilo",
-    "veilige", "confidential", "geschützte", "sichere", "verschlüsselte",
-)  # fmt: skip
+_CHALLENGE_WORDS = ("confirm", "verif", "bevestig", "klik ", "list", "prove", "bestätig")
 _AUTOMATIC_WORDS = ("automat", "antwoorden", "reageren", "do not re")
 _MASS_WORDS = (
     "meld", "uitschrijv", "schrijf ", "unsubscribe", "abbestel", "opt-out", "opt out", "browser", "online", "webversi",
@@ -342,9 +319,22 @@ def _holds(head: str, words: tuple[str, ...]) -> bool:
     return any(word in low for word in words)
 
 
+def is_auto_reply_subject(subject: str, text: str) -> bool:
+    """A subject that vacation programs write. "Afwezig" or "Vakantie" over a question on care is a person's."""
+    if not AUTO_REPLY_SUBJECT.match(subject):
+        return False
+    return bool(_AUTO_START.match(subject)) or looks_absent(text) or not asks_on_care(subject, text)
+
+
 def looks_absent(text: str) -> bool:
     """Does the text say that its sender is away?"""
     return bool(ABSENCE.search(_head(text)))
+
+
+def is_absence_notice(text: str) -> bool:
+    """An autoresponder by its words alone: its sender is away, says what to do instead, and asks nothing."""
+    head = _head(text)
+    return len(head) < 2_500 and "?" not in head and bool(ABSENCE.search(head)) and bool(_INSTEAD.search(head))
 
 
 def is_confirmation(subject: str, text: str) -> bool:
@@ -353,6 +343,18 @@ def is_confirmation(subject: str, text: str) -> bool:
     return bool(
         _CONFIRMATION_SUBJECT.match(subject) and _AUTOMATIC.search(head) and len(head) < 1_500 and not _asks(head)
     )
+
+
+def is_receipt(text: str) -> bool:
+    """Somebody else's acknowledgement by its words alone: a number, thanks for what was sent, no question, no "I"."""
+    head = _head(text)
+    return len(head) < 2_000 and "?" not in head and bool(_RECEIVED.search(head)) and not _FIRST_PERSON.search(head)
+
+
+def confirms(subject: str, text: str) -> bool:
+    """The subject of somebody's acknowledgement over a text that asks nothing; headers must show the machine."""
+    head = _head(text)
+    return bool(_CONFIRMATION_SUBJECT.match(subject)) and len(head) < 3_000 and not _asks(head)
 
 
 def is_challenge(subject: str, text: str) -> bool:
@@ -383,16 +385,6 @@ def is_automatic(text: str) -> bool:
     return _holds(head, _AUTOMATIC_WORDS) and bool(_AUTOMATIC.search(head))
 
 
-def looks_bounced(subject: str, text: str) -> bool:
-    """Subject and text of a free-text delivery report (not a forwarded one: the prefix would precede)."""
-    return bool(BOUNCE_SUBJECT.match(subject) and _BOUNCE_TEXT.search(_head(text)))
-
-
-def speaks_of_bounce(text: str) -> bool:
-    """Do the words of the text belong to a delivery report?"""
-    return bool(_BOUNCE_TEXT.search(_head(text)))
-
-
 def mass_marks(subject: str, text: str) -> int:
     """How many different marks of a mailing stand in the text."""
     head = f"{subject}\n{_head(text)}"
@@ -420,16 +412,3 @@ def unsolicited_rule(subject: str, text: str) -> str:
     if not _FIRST_PERSON.search(head) and sum(1 for mark in _SELLING if mark.search(head)) >= (4 if care else 3):
         return "advertising"
     return ""
-
-
-def is_secure_notice(subject: str, text: str, *, domain: str, has_link: bool, has_wrapper: bool) -> bool:
-    """A notice whose content sits behind a portal. `has_wrapper`: an attachment only such services send."""
-    if has_wrapper:
-        return True
-    head = f"{subject}\n{text[:3_000]}"
-    if not _holds(head, _SECURE_WORDS) or _SECURE_ASKED.search(text[:3_000]) or _asks(text[:3_000]):
-        return False
-    if not has_link and not _OPEN_IT.search(head):
-        return False
-    known = any(domain == item or domain.endswith("." + item) for item in SECURE_DOMAINS)
-    return bool(_SECURE.search(head)) or (known and not _FIRST_PERSON.search(text[:3_000]))

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+_QUOTED_PAIR = re.compile(r"\\(.)")
+
+TRIAGED = "$Triaged"
+"""IMAP keyword on mail this product finished with: a courtesy to people, and a trace when a database was lost."""
 
 
 class MessageKind(StrEnum):
@@ -44,6 +50,8 @@ class EmailAddress:
     def normalised(self) -> str:
         """For comparing and counting: local part folded, domain as lower-case A-label, plus-form kept."""
         local, _, domain = self.address.strip().rpartition("@")
+        if len(local) > 2 and local[0] == local[-1] == '"':  # "jan"@… is jan@… (RFC 5322 §3.2.4)
+            local = _QUOTED_PAIR.sub(r"\1", local[1:-1])
         domain = domain.lower().rstrip(".")
         with contextlib.suppress(UnicodeError):  # not a valid IDN: compare it as it stands
             domain = domain.encode("idna").decode("ascii")
@@ -66,6 +74,18 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportedRecipient:
+    """One recipient of a delivery report (RFC 3464 §2.3), as the report has it; "" for what it does not say.
+
+    `action` is lower case, `status` an enhanced code such as `5.1.1`, `diagnostic` the words of the other server."""
+
+    address: str
+    action: str = ""
+    status: str = ""
+    diagnostic: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class UidRef:
     """A message's place in one folder (RFC 9051 §2.3.1.1): a UID means nothing without its UIDVALIDITY."""
 
@@ -82,6 +102,8 @@ class FetchedMail:
     size: int  # RFC822.SIZE in bytes
     raw: bytes
     complete: bool = True
+    answered: bool = False  # \Answered is set: a person replied from the own mail program
+    triaged: bool = False  # our own keyword is set: this product finished with it before
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +112,8 @@ class ParsedMail:
 
     `headers` are (lower-case name, decoded unfolded value without control characters) in order.
     `text` is all readable text, `new_text` that without quoted history and signature, `forwarded_text`
-    the text of a forwarded mail ("" when none). `html` is the first HTML part as sent (unsafe!) or "".
+    the text of a forwarded mail ("" when none), `originally_from` its writer as the forwarder shows it.
+    `html` is the first HTML part as sent (unsafe!) or "".
     `date` is the author's claim, aware, or None. Lists of addresses keep the order of the header.
     `message_id`, `in_reply_to`, `references` keep their `< >`; only well-formed ids are kept.
     """
@@ -110,12 +133,18 @@ class ParsedMail:
     text: str = ""
     new_text: str = ""
     forwarded_text: str = ""
+    originally_from: str = ""
+    originally_found: str = ""  # where that stood: "text" (a Van: line) or "attached" (the attached mail's From)
     html: str = ""
     attachments: tuple[Attachment, ...] = ()
     content_type: str = "text/plain"
     report_type: str | None = None  # multipart/report; report-type=… (RFC 6522), lower case
     report_about: tuple[str, ...] = ()  # Message-IDs of the mail a report speaks of
     report_actions: tuple[str, ...] = ()  # Action of each recipient of a delivery report (RFC 3464 §2.3.3)
+    report_recipients: tuple[ReportedRecipient, ...] = ()
+    attached_ids: tuple[str, ...] = ()  # Message-IDs of attached mails; only for a report are they what it is about
+    attached_subjects: tuple[str, ...] = ()
+    calendar_method: str = ""  # of an invitation (RFC 5546), lower case: request, reply, cancel; "" when there is none
     defects: tuple[str, ...] = ()
     readable: bool = True  # False: nothing that looks like a mail; becomes kind `unreadable`
 
@@ -160,6 +189,7 @@ class NoReplyReason(StrEnum):
     BEFORE_SINCE = "before_since"
     BUDGET_ADDRESS = "budget_address"
     BUDGET_HOUR = "budget_hour"
+    ALREADY_ANSWERED = "already_answered"  # a person was first: \Answered is set in the mailbox
 
 
 @dataclass(frozen=True, slots=True)

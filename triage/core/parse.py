@@ -1,6 +1,7 @@
 """Any bytes to a ParsedMail. Total: what cannot be read becomes a defect, never an exception.
 
-Bounds: nesting 60, parts 1,000, headers 2,000, text 5 MB kept and 1 MB judged; 10 MB takes under 2 s.
+Bounds: nesting 60, parts 1,000, headers 2,000, text 2 MB kept and 0.3 MB judged. `tests/benchmark/hostile.py` measures
+what the worst mails take.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
-from triage.core.body import Body, read_body
-from triage.core.charsets import clean_text, guess
+from triage.core.body import MAX_SHOWN, Body, one_line, read_body
+from triage.core.content import Content
 from triage.core.headers import MAX_VALUE, decode_value, message_ids, parse_addresses, parse_date, valid_address
 from triage.core.mail import Attachment, EmailAddress, ParsedMail
-from triage.core.mime import PARSER_ERRORS, BoundedMessage, Content, Tree, part_bytes, read_tree, walk
+from triage.core.mime import PARSER_ERRORS, BoundedMessage, Tree, read_tree
+from triage.core.walk import walk
 
 MAX_HEADERS = 2_000
 MAX_HEADER_TEXT = 2_000_000  # characters of decoded header values in all
@@ -36,11 +38,13 @@ _ONCE = (
     "sender",
 )
 _WORD = re.compile(r"[^\W\d_]{2,}")
-_CALENDAR_LINE = re.compile(r"^(?:SUMMARY|DESCRIPTION|LOCATION)[^:\n]{0,200}:(.{1,2000})$", re.MULTILINE)
 _BODY_MESSAGE_ID = re.compile(r"^[ >\t]{0,8}Message-ID:\s{0,4}(<[^<>\s]{3,250}>)", re.IGNORECASE | re.MULTILINE)
 _MACHINE_FROM = re.compile(r"(?:mailer-daemon|postmaster)@", re.IGNORECASE)
 
 T = TypeVar("T")
+
+
+_CHARSET = re.compile(rb"charset\s{0,9}=\s{0,9}[\"']?([\w.:-]{2,40})", re.IGNORECASE)
 
 
 def parse_mail(raw: bytes) -> ParsedMail:
@@ -59,7 +63,9 @@ def parse_mail(raw: bytes) -> ParsedMail:
     defects += tree.defects
     no_fields: list[tuple[str, str]] = []
     fields = attempt("bad_headers", lambda: _raw_fields(tree.root, defects), no_fields)
-    headers = tuple(attempt("bad_headers", lambda: _decoded(fields, defects), no_fields))
+    named = _CHARSET.search(raw, 0, 50_000)
+    hint = named[1].decode("ascii", "replace") if named else ""
+    headers = tuple(attempt("bad_headers", lambda: _decoded(fields, defects, hint), no_fields))
     content = Content(defects=defects)
     blocks = walk(tree.root, content, tree.body)
     content.forwarded = content.forwarded[:20]
@@ -68,7 +74,7 @@ def parse_mail(raw: bytes) -> ParsedMail:
         return [value for key, value in fields if key == name]
 
     def addresses(name: str, *, keep_groups: bool = True) -> tuple[EmailAddress, ...]:
-        found, dropped = parse_addresses(values(name), keep_groups=keep_groups)
+        found, dropped = parse_addresses(values(name), keep_groups=keep_groups, hint=hint)
         if dropped:
             content.note(f"bad_address_{name.replace('-', '_')}")
         return found
@@ -86,16 +92,20 @@ def parse_mail(raw: bytes) -> ParsedMail:
     date = parse_date(values("date")[0]) if values("date") else None
     if values("date") and date is None:
         content.note("bad_date")
-    if not blocks and not content.report_type:
-        blocks = attempt("bad_part", lambda: _calendar_text(tree), [])
+    from_spare = not content.report_type and content.spare and not any(text.strip() for _, text in blocks)
+    if from_spare:
+        blocks = attempt("bad_part", lambda: [read() for read in content.spare], [])
     answers = bool(in_reply_to or references)
     body = attempt("bad_text", lambda: read_body(blocks, subject=subject, answers=answers), _plain_body(blocks))
     for defect in body.defects:
         content.note(defect)
     forwarded_text = body.forwarded_text
+    originally_from, originally_found = body.originally_from, "text" if body.originally_from else ""
     if not forwarded_text and content.forwarded and content.report_type is None:
         forwarded_text = attempt("bad_forward", lambda: _attached_text(content.forwarded[0]), "")
-    if content.attachments and not body.text.strip() and not forwarded_text:
+        writer = attempt("bad_forward", lambda: _attached_writer(content.forwarded[0]), "")
+        originally_from, originally_found = (writer, "attached") if writer else (originally_from, originally_found)
+    if content.attachments and (from_spare or not body.text.strip()) and not forwarded_text:
         content.note("content_only_in_attachment")
     report_about = tuple(dict.fromkeys(content.report_about))
     if not report_about and from_addresses and _MACHINE_FROM.match(from_addresses[0].address):
@@ -121,12 +131,18 @@ def parse_mail(raw: bytes) -> ParsedMail:
         text=body.text,
         new_text=new_text,
         forwarded_text=forwarded_text,
+        originally_from=originally_from,
+        originally_found=originally_found,
         html=content.html,
         attachments=tuple(_cleaned(item) for item in content.attachments[:1_000]),
         content_type=_type_of(tree.root),
         report_type=content.report_type or None,
         report_about=report_about,
         report_actions=tuple(content.report_actions[:1_000]),
+        report_recipients=tuple(content.report_recipients[:1_000]),
+        attached_ids=tuple(dict.fromkeys(content.attached_ids)),
+        attached_subjects=tuple(content.attached_subjects),
+        calendar_method=content.calendar_method,
         defects=tuple(dict.fromkeys(defects)),
         readable=has_header or _is_text(body.text),
     )
@@ -149,13 +165,13 @@ def _raw_fields(root: BoundedMessage, defects: list[str]) -> list[tuple[str, str
     return fields
 
 
-def _decoded(fields: list[tuple[str, str]], defects: list[str]) -> list[tuple[str, str]]:
+def _decoded(fields: list[tuple[str, str]], defects: list[str], hint: str) -> list[tuple[str, str]]:
     headers: list[tuple[str, str]] = []
     room = MAX_HEADER_TEXT
     for name, value in fields:
         if len(value) > MAX_VALUE or room <= 0:
             defects.append("header_too_long")
-        text = decode_value(value[: max(0, room)])
+        text = decode_value(value[: max(0, room)], hint)
         room -= len(value)
         headers.append((name, text))
     return headers
@@ -184,8 +200,13 @@ def _cleaned(item: Attachment) -> Attachment:
 
 
 def _plain_body(blocks: list[tuple[str, str]]) -> Body:
-    text = "\n".join(block for kind, block in blocks if kind == "plain").strip()[:5_000_000]
+    text = "\n".join(block for kind, block in blocks if kind == "plain").strip()[:MAX_SHOWN]
     return Body(text, text[:1_000_000], "")
+
+
+def _attached_writer(message: BoundedMessage) -> str:
+    """The From of an attached mail as it stands there; a claim of the one who attached it."""
+    return one_line(decode_value(str(message.get("from", ""))[:MAX_VALUE]))
 
 
 def _attached_text(message: BoundedMessage) -> str:
@@ -193,18 +214,6 @@ def _attached_text(message: BoundedMessage) -> str:
     inner = Content()
     subject = decode_value(str(message.get("subject", ""))[:MAX_VALUE])
     return read_body(walk(message, inner), subject=subject, answers=False).new_text
-
-
-def _calendar_text(tree: Tree) -> list[tuple[str, str]]:
-    """A bare invitation: its title, description and place (RFC 5545 §3.8.1)."""
-    for part in tree.root.walk():
-        if part.get_content_type() == "text/calendar" and isinstance(part, BoundedMessage):
-            data = part_bytes(part, tree.body if part is tree.root else None, Content())
-            text = clean_text(guess(data[:200_000])).replace("\n ", "").replace("\n\t", "")
-            lines = [match[1].replace("\\n", "\n").replace("\\,", ",") for match in _CALENDAR_LINE.finditer(text)]
-            if lines:
-                return [("plain", "\n".join(lines))]
-    return []
 
 
 def _is_text(text: str) -> bool:

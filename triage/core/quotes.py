@@ -8,154 +8,69 @@ quote in, so every rule needs marks that people do not write by chance. One pass
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
 
-import quotequail
-
 from triage.core import quote_patterns as p
+from triage.core.attribution import attribution, inside_line, next_filled, squeeze
+from triage.core.quoted_header import quoted_header
+from triage.core.signature import strip_signature
 
-MAX_LINE = 1_000  # characters of a line that are looked at
 MAX_LINES = 20_000  # lines that are looked at; a longer text without a quote in them is kept whole
 _CUT = "\ue003"
 _ARMOUR = re.compile(r"-----(BEGIN|END) PGP ([A-Z ]{5,40})-----")
-_MAX_SIGNATURE = 20  # lines
+_MORE_THAN = re.compile(r"> ?\d{1,3}\b(?![.)])")  # "> 65 jaar": a sign of the sender's own, no quote mark
+_SHORT_ANSWER = 60  # words; a longer new text is no mere pointer to answers in the quoted mail
 
 Mark = Literal["history", "forward"]
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """`new_text` may be empty; `forwarded_text` is the body of an inline-forwarded mail."""
+    """`new_text` may be empty; `forwarded_text` is the body of an inline-forwarded mail.
+
+    `author` is the From line of that mail as it stands there, a claim of the one who forwarded. `answers_inside`:
+    the sender says that the answers stand in the quoted mail, so `new_text` is all of it.
+    """
 
     new_text: str
     forwarded_text: str = ""
     has_quote: bool = False
+    author: str = ""
+    answers_inside: bool = False
 
 
-def _squeeze(line: str) -> str:
-    return line[:MAX_LINE].replace("\xa0", " ").replace("\u202f", " ").strip()
+@dataclass(slots=True)
+class _Reading:
+    """One pass over the lines. `kept` is the sender's own; `cut_rest`: history ran to the end without quote marks."""
+
+    lines: list[str]
+    is_reply: bool
+    is_forward: bool
+    kept: list[str] = field(default_factory=list)
+    forwarded: list[str] = field(default_factory=list)
+    author: str = ""
+    has_quote: bool = False
+    cut_rest: bool = False
+    runs: int = 0  # blocks of ">" lines in the whole text
+
+    @property
+    def other(self) -> Mark:
+        return "forward" if self.is_forward or not self.is_reply else "history"
 
 
-def _is_intro(line: str) -> bool:
-    """A program's intro line: an address, or a date with a time, between its first and last words."""
-    if len(line) < 12 or not p.INTRO_END.search(line[-300:]) or not p.INTRO_START.match(line):
-        return False
-    return bool(p.ADDRESS.search(line)) or bool(
-        p.CLOCK.search(line) and (p.DATE.search(line) or re.search(r"\d{1,2} \w", line))
-    )
+@dataclass(frozen=True, slots=True)
+class _Border:
+    """Where another mail begins: its kind, the lines of marking above its text, and its From value.
 
-
-def _library_intro(line: str) -> bool:
-    """quotequail's opinion (French, Spanish, Swedish, …), trusted only with an address or a date in the line."""
-    if not (p.ADDRESS.search(line) or (p.CLOCK.search(line) and p.DATE.search(line))):
-        return False
-    parts = quotequail.quote(line, quote_intro_line=True)
-    return len(parts) == 2 and not parts[0][1]
-
-
-def _is_certain(line: str) -> bool:
-    return bool(p.ADDRESS.search(line[:MAX_LINE]) and p.CLOCK.search(line[:MAX_LINE]))
-
-
-def _intro_length(lines: list[str], at: int) -> int:
-    """How many lines from `at` form the intro of a quote; 0 when they do not. Clients wrap it over up to four."""
-    first = _squeeze(lines[at])
-    if not first or first.startswith(">") or not (p.INTRO_START.match(first) or "@" in first):
-        return 0
-    joined = ""
-    for count in range(1, 5):
-        if at + count > len(lines):
-            break
-        piece = _squeeze(lines[at + count - 1])
-        if not piece or piece.startswith(">"):
-            break
-        joined = f"{joined} {piece}".strip()[:MAX_LINE]
-        if joined.endswith((":", "：", "*", "wrote", "schreef")) and (_is_intro(joined) or _library_intro(joined)):
-            return count
-    return 0
-
-
-def _header_block(lines: list[str], at: int, *, hinted: bool) -> int:
-    """How many lines from `at` form a quoted mail's header; 0 when they do not.
-
-    Needs a From line first, then a date with digits, then To or Subject: lists of "Van/Naar" and forms lack these.
+    `announced`: the marking says itself that a mail was forwarded.
     """
-    first = p.HEADER.fullmatch(_squeeze(lines[at]))
-    if not first or first[1].lower() not in p.FROM_NAMES or not first[2].strip():
-        return 0
-    seen: set[str] = set()
-    dated = addressed = bool(p.ADDRESS.search(first[2]))
-    dated = False
-    end, loose, position = at, 0, at
-    while position < len(lines) and position - at < 60:
-        line = _squeeze(lines[position])
-        match = p.HEADER.fullmatch(line)
-        if match:
-            name = match[1].lower()
-            if seen and name in p.FROM_NAMES:  # a list, or the next mail's header
-                break
-            if name in p.DATE_NAMES and re.search(r"\d", match[2]):
-                dated = True
-            seen.add(name)
-            end, loose = position, 0
-        elif not line:
-            # Outlook's plain text has no blank line inside; Yahoo and copies have one after each.
-            following = _squeeze(lines[position + 1]) if position + 1 < len(lines) else ""
-            if not p.HEADER.fullmatch(following) or len(seen) >= 5:
-                break
-        else:
-            loose += 1
-            if loose > 8 or not (";" in line or "@" in line or "," in line or loose == 1):
-                break
-            if not seen & (p.TO_NAMES | {"cc", "bcc", "kopie"}) and not p.ADDRESS.search(line):
-                break
-        position += 1
-    named_to, subject = bool(seen & p.TO_NAMES), bool(seen & p.SUBJECT_NAMES)
-    sure = dated and (named_to or subject) and (len(seen) >= 4 or addressed or hinted)
-    sure = sure or (hinted and len(seen) >= 3) or (addressed and named_to and subject)
-    return end - at + 1 if sure and len(seen) >= 3 else 0
 
-
-def _cut_mark(lines: list[str], at: int, *, forwarding: bool) -> tuple[Mark, int] | None:
-    """Where everything below is another mail: its kind and how many lines of marking it has."""
-    line = _squeeze(lines[at])
-    if not line:
-        return None
-    hinted = line.startswith(_CUT)
-    line = line.lstrip(_CUT)
-    other: Mark = "forward" if forwarding else "history"
-    head = line[:1]
-    if head in "-_=*" or (head.lower() in "abs" and line[-1:] in ":*tle" and len(line) < 60):
-        kind: Mark | None = None
-        if p.FORWARD_RULE.fullmatch(line) or p.FORWARD_LINE.fullmatch(line):
-            kind = "forward"
-        elif p.HISTORY_RULE.fullmatch(line):
-            kind = other
-        if kind:
-            start = _next_filled(lines, at + 1)
-            length = _header_block(lines, start, hinted=True) if start < len(lines) else 0
-            return kind, (start - at + length) if length else 1
-    if hinted or p.RULE.fullmatch(line):
-        start = at if line and not p.RULE.fullmatch(line) else _next_filled(lines, at + 1)
-        if start < len(lines):
-            trial = [lines[start].replace(_CUT, ""), *lines[start + 1 : start + 60]]
-            length = _header_block(trial, 0, hinted=True)
-            if length:
-                return other, start - at + length
-        return None
-    if head.lower() in "vfda*|" or head in "\t":
-        length = _header_block(lines, at, hinted=False)
-        if length:
-            return other, length
-    return None
-
-
-def _next_filled(lines: list[str], at: int) -> int:
-    stop = min(len(lines), at + 4)
-    while at < stop and not lines[at].strip(f" \t\xa0{_CUT}"):
-        at += 1
-    return at
+    kind: Mark
+    length: int
+    author: str = ""
+    announced: bool = False
 
 
 def split(text: str, *, is_reply: bool, is_forward: bool) -> Split:
@@ -165,68 +80,270 @@ def split(text: str, *, is_reply: bool, is_forward: bool) -> Split:
     """
     lines = _without_armour(text.split("\n"))
     beyond = lines[MAX_LINES:]
-    lines = lines[:MAX_LINES]
-    kept: list[str] = []
-    forwarded = ""
-    has_quote = False
+    reading = _Reading(lines[:MAX_LINES], is_reply, is_forward)
+    reading.runs = _count_runs(reading.lines)
     at = 0
+    while at < len(reading.lines) and not reading.cut_rest:
+        at = _step(reading, at)
+    if not reading.has_quote:
+        reading.kept += beyond
+    new_text = _tidy(strip_signature(reading.kept))
+    forwarded = _tidy(strip_signature(reading.forwarded))
+    if reading.cut_rest and not forwarded and _says_nothing(new_text):
+        new_text = ""
+    if reading.cut_rest and not forwarded and is_reply and _points_below(new_text):
+        return Split(_tidy([line.replace(_CUT, "") for line in lines]), "", True, answers_inside=True)
+    return Split(new_text, forwarded, reading.has_quote, reading.author)
+
+
+def _step(reading: _Reading, at: int) -> int:
+    """Reads one line, or a block that belongs together; returns the next line to read."""
+    lines = reading.lines
+    line = lines[at]
+    if not line or line.isspace():
+        reading.kept.append("")
+        return at + 1
+    if line[0] == ">":
+        return _read_marked(reading, at)
+    border = _border(reading, at)
+    if border:
+        return _cross(reading, at, border)
+    found = attribution(lines, at)
+    if found:
+        length, how = found
+        below = next_filled(lines, at + length)
+        marked = below < len(lines) and lines[below].startswith(">")
+        if marked and (how != "weak" or reading.is_reply):
+            reading.has_quote = True
+            return _skip_marked(lines, below)
+        if below >= len(lines) and how in ("certain", "likely"):
+            reading.has_quote = True
+            return at + length
+        # Nothing shows where the history ends: all below goes, if this is an answer or the line is beyond doubt.
+        if how == "certain" or (how == "likely" and reading.is_reply):
+            reading.has_quote = reading.cut_rest = True
+            return len(lines)
+    else:
+        begins = inside_line(squeeze(line)) if "@" in line else 0
+        below = next_filled(lines, at + 1)
+        if begins and below < len(lines) and lines[below].startswith(">"):
+            reading.kept.append(squeeze(line)[:begins].rstrip(" -"))
+            reading.has_quote = True
+            return _skip_marked(lines, below)
+    reading.kept.append(line.replace(_CUT, ""))
+    return at + 1
+
+
+def _cross(reading: _Reading, at: int, border: _Border) -> int:
+    """Past the marking of another mail: what is below goes, except own words under a forward in quote marks."""
+    lines = reading.lines
+    if not border.announced and _pasted(reading):
+        reading.author = reading.author or border.author
+        reading.kept += [item.replace(_CUT, "") for item in lines[at : at + border.length]]
+        return at + border.length
+    reading.has_quote = True
+    rest = at + border.length
+    reading.author = reading.author or (border.author if border.kind == "forward" else "")
+    if border.kind == "forward":
+        start = next_filled(lines, rest)
+        if start < len(lines) and lines[start].startswith(">"):
+            end = _skip_marked(lines, start)
+            _take_forward(reading, lines[start:end])
+            return end
+        _take_forward(reading, [item.replace(_CUT, "") for item in lines[rest:]])
+    reading.cut_rest = True
+    return len(lines)
+
+
+def _pasted(reading: _Reading) -> bool:
+    """A first mail that announces what it shows ("Deze mail kreeg ik:"): pasted, with a question below it perhaps."""
+    if reading.is_reply or reading.is_forward:
+        return False
+    before = next((line for line in reversed(reading.kept) if line.strip()), "")
+    return squeeze(before).endswith(":")
+
+
+def _take_forward(reading: _Reading, lines: list[str]) -> None:
+    """The forwarded mail without its quote marks and header block."""
+    if reading.forwarded:
+        return
+    lines = _unmarked(lines)
+    start = next_filled(lines, 0)
+    if start < len(lines) and p.FORWARD_LINE.fullmatch(squeeze(lines[start])):
+        start = next_filled(lines, start + 1)
+    header = quoted_header(lines, start, hinted=True, is_reply=False) if start < len(lines) else None
+    if header:
+        reading.author = reading.author or header.author
+        start += header.length
+    reading.forwarded = lines[start:]
+
+
+def _border(reading: _Reading, at: int) -> _Border | None:
+    """Where everything below is another mail; None on an ordinary line."""
+    lines = reading.lines
+    line = squeeze(lines[at])
+    hinted = _CUT in line
+    line = line.replace(_CUT, "").strip()
+    if not line:
+        return _below_rule(reading, at, at + 1) if hinted else None
+    head = line[0]
+    if p.RULE.fullmatch(line):
+        return _below_rule(reading, at, at + 1)
+    if head.isalnum() and ":" not in line and len(line) > 40:
+        return None
+    kind: Mark | None = None
+    if p.FORWARD_RULE.fullmatch(line) or p.FORWARD_LINE.fullmatch(line):
+        kind = "forward"
+    elif p.HISTORY_RULE.fullmatch(line):
+        kind = reading.other
+    elif p.ANSWER_ABOVE.fullmatch(line):
+        return _Border("history", 1)
+    if kind:
+        start = next_filled(lines, at + 1)
+        header = quoted_header(lines, start, hinted=True, is_reply=reading.is_reply) if start < len(lines) else None
+        announced = kind == "forward" and not p.HISTORY_RULE.fullmatch(line)
+        if header:
+            return _Border(kind, start - at + header.length, header.author, announced)
+        return _Border(kind, 1, announced=announced)
+    ruled = p.RULED_HEADER.match(line)
+    if ruled:
+        header = quoted_header([line[ruled.end() :]], 0, hinted=True, is_reply=reading.is_reply)
+        return _Border(reading.other, 1, header.author) if header else None
+    if p.HISTORY_WORDS.fullmatch(line):
+        return _below_rule(reading, at, at + 1)
+    if hinted:
+        return _below_rule(reading, at, at)
+    if ":" in line or "：" in line:
+        header = quoted_header(lines, at, hinted=False, is_reply=reading.is_reply)
+        if header:
+            return _Border(reading.other, header.length, header.author)
+    return None
+
+
+def _below_rule(reading: _Reading, at: int, start: int) -> _Border | None:
+    """A rule or a program's invisible mark counts only with a header or attribution below it."""
+    lines = reading.lines
+    start = next_filled([line.replace(_CUT, "") for line in lines[start : start + 6]], 0) + start
+    if start >= len(lines):
+        return None
+    trial = [lines[start].replace(_CUT, ""), *lines[start + 1 : start + 70]]
+    if p.RULE.fullmatch(squeeze(trial[0])) and start > at:
+        below = next_filled(trial, 1)
+        trial, start = trial[below:], start + below
+        if not trial:
+            return None
+    header = quoted_header(trial, 0, hinted=True, is_reply=reading.is_reply)
+    if header:
+        return _Border(reading.other, start - at + header.length, header.author)
+    found = attribution(trial, 0) if _CUT in lines[at] else None
+    if found and found[1] != "weak":
+        return _Border("history", start - at + found[0])
+    return None
+
+
+# ---------------------------------------------------------------- lines with ">"
+
+
+def _count_runs(lines: list[str]) -> int:
+    """Blocks of quote marks with other text between them."""
+    marked = [line.startswith(">") for line in lines if line.strip()]
+    return sum(1 for before, now in pairwise([False, *marked]) if now and not before)
+
+
+def _skip_marked(lines: list[str], at: int) -> int:
+    """The first line after a block of ">" lines; blank lines between two such lines belong to it."""
     while at < len(lines):
-        line = lines[at]
-        if not line or line.isspace():
-            kept.append("")
+        if lines[at].lstrip(" ").startswith(">"):
             at += 1
             continue
-        if line.startswith(">"):
-            end = at
-            while end < len(lines) and (
-                lines[end].startswith(">") or (not lines[end].strip() and _quoted_next(lines, end))
-            ):
-                end += 1
-            if is_reply or is_forward or has_quote:
-                has_quote = True
-            else:  # nobody was answered: a list made with ">" is the sender's own
-                kept += lines[at:end]
-            at = end
-            continue
-        mark = _cut_mark(lines, at, forwarding=is_forward or not is_reply)
-        if mark:
-            rest = [item.replace(_CUT, "") for item in lines[at + mark[1] :]]
-            has_quote = True
-            if mark[0] == "forward":
-                forwarded = _unquoted(rest)
+        if lines[at].strip():
             break
-        length = _intro_length(lines, at)
-        if length:
-            start = _next_filled(lines, at + length)
-            if start < len(lines) and lines[start].startswith(">"):
-                has_quote = True
-                at += length
-                continue
-            # Nothing shows where the history ends: all below goes, if this is an answer or the line is beyond doubt.
-            if is_reply or start >= len(lines) or _is_certain(" ".join(lines[at : at + length])):
-                has_quote = True
-                break
-        kept.append(line.replace(_CUT, ""))
-        at += 1
-    else:
-        if not has_quote:
-            kept += beyond
-    return Split(_tidy(strip_signature(kept)), forwarded, has_quote)
+        below = next_filled(lines, at)
+        if below >= len(lines) or not lines[below].startswith(">"):
+            break
+        at = below
+    return at
 
 
-def _quoted_next(lines: list[str], at: int) -> bool:
-    following = _next_filled(lines, at)
-    return following < len(lines) and lines[following].startswith(">")
+def _read_marked(reading: _Reading, at: int) -> int:
+    """A block of ">" lines is history in an answer, or when a program's marks stand in it; else the sender's own."""
+    lines = reading.lines
+    if p.GROUPWISE.fullmatch(squeeze(lines[at])):
+        reading.has_quote = reading.cut_rest = True
+        return len(lines)
+    end = _skip_marked(lines, at)
+    block = lines[at:end]
+    if _holds_history(reading, block):
+        reading.has_quote = True
+        inner = _unmarked(block)
+        start = next_filled(inner, 0)
+        if start < len(inner) and (
+            p.FORWARD_LINE.fullmatch(squeeze(inner[start]))
+            or (reading.other == "forward" and quoted_header(inner, start, hinted=False, is_reply=False))
+        ):
+            _take_forward(reading, block)
+    elif reading.has_quote or (reading.is_reply and not _cited_by_hand(reading, block)):
+        reading.has_quote = True
+    elif reading.is_forward and not reading.forwarded:
+        reading.has_quote = True
+        _take_forward(reading, block)
+    else:  # nobody was answered: a list or a law text marked with ">" is the sender's own
+        reading.kept += block
+    return end
 
 
-def _unquoted(lines: list[str]) -> str:
+def _holds_history(reading: _Reading, block: list[str]) -> bool:
+    filled = [line for line in block[:200] if line.strip(" >\t\r")]
+    if len(filled) < 2:
+        return False
+    if any(re.match(r">[ ]?>", line) for line in filled):
+        return True
+    inner = _unmarked(block[:12])
+    for at, line in enumerate(inner):
+        if not line.strip():
+            continue
+        if p.FORWARD_LINE.fullmatch(squeeze(line)) or p.HISTORY_RULE.fullmatch(squeeze(line)):
+            return True
+        if attribution(inner, at) or quoted_header(inner, at, hinted=False, is_reply=reading.is_reply):
+            return True
+    return False
+
+
+def _cited_by_hand(reading: _Reading, block: list[str]) -> bool:
+    """One lone block that the sender introduces ("In de brief staat:") or that is law text: not a program's quote."""
+    if block[0].rstrip().endswith("<") or all(_MORE_THAN.match(line) for line in block if line.strip()):
+        return True
+    if reading.runs > 1:
+        return False
+    before = next((line for line in reversed(reading.kept) if line.strip()), "")[-300:]
+    if before.rstrip().endswith(":") and not (p.VERB.search(before) and p.CLOCK.search(before)):
+        return True
+    return bool(p.LAW_TEXT.search(" ".join(block[:6])[:1_000]))
+
+
+def _unmarked(lines: list[str]) -> list[str]:
+    """The lines without one level of quote marks, when all of them have it."""
     filled = [line for line in lines if line.strip()]
     if filled and all(line.startswith(">") for line in filled[:20]):
-        lines = [line[1:].removeprefix(" ") if line.startswith(">") else line for line in lines]
-        start = _next_filled(lines, 0)
-        length = _header_block(lines, start, hinted=True) if start < len(lines) else 0
-        lines = lines[start + length :] if length else lines
-    return _tidy(strip_signature(lines))
+        return [line[1:].removeprefix(" ") if line.startswith(">") else line for line in lines]
+    return lines
+
+
+# ---------------------------------------------------------------- what is left
+
+
+def _says_nothing(new_text: str) -> bool:
+    """No words, or only a salutation: then the rest was no history but the sender's own, or the answer is below it."""
+    if not new_text:
+        return True
+    lines = [line.strip() for line in new_text.split("\n") if line.strip()]
+    if len(lines) != 1 or not p.SALUTATION.fullmatch(lines[0][:200]):
+        return False
+    return lines[0].endswith(",") or (" " in lines[0] and lines[0].split()[-1][:1].isupper())
+
+
+def _points_below(new_text: str) -> bool:
+    return 0 < len(new_text.split()) <= _SHORT_ANSWER and bool(p.ANSWERS_BELOW.search(new_text))
 
 
 def _without_armour(lines: list[str]) -> list[str]:
@@ -245,84 +362,6 @@ def _without_armour(lines: list[str]) -> list[str]:
         elif not inside:
             kept.append(line.removeprefix("- "))
     return kept
-
-
-# ---------------------------------------------------------------- signature
-
-
-def _is_device(line: str) -> bool:
-    return len(line) < 120 and bool(p.DEVICE.fullmatch(line)) and bool(p.DEVICE_WORD.search(line))
-
-
-def _reads_as_sentence(line: str) -> bool:
-    """Could a person have written this to us? Then it stays, signature or not."""
-    if p.POSTSCRIPT.match(line) or "?" in line.replace("://", ""):
-        return True
-    if p.CONTACT.search(line):
-        return False
-    words = line.split()
-    return len(words) >= 5 and bool(p.OWN_VOICE.search(line))
-
-
-def _looks_like_name(line: str) -> bool:
-    return (
-        len(line.split()) <= 5
-        and len(line) <= 50
-        and not re.search(r"[\d@|]", line)
-        and not p.ORGANISATION.search(line)
-    )
-
-
-def _without_disclaimers(lines: list[str]) -> list[str]:
-    """Without paragraphs that no person wrote for this mail; the first third of the text is left alone."""
-    out: list[str] = []
-    at = 0
-    while at < len(lines):
-        end = at
-        while end < len(lines) and lines[end].strip():
-            end += 1
-        paragraph = lines[at:end]
-        late = at > len(lines) // 3
-        if not (late and paragraph and p.DISCLAIMER.match(paragraph[0][:MAX_LINE])) or any("?" in x for x in paragraph):
-            out += paragraph
-        out += lines[end : end + 1]
-        at = end + 1
-    return out
-
-
-def strip_signature(lines: list[str]) -> list[str]:
-    """Lines without device lines, disclaimers and the block below a closing; sentences and a PS stay."""
-    lines = [line for line in lines if not _is_device(_squeeze(line))]
-    lines = _without_disclaimers(lines)
-    for at, line in enumerate(lines):
-        if line.rstrip("\r") in ("-- ", "--", "-- \xa0") and at:
-            rest = lines[at + 1 :]
-            filled = [_squeeze(item) for item in rest if item.strip()]
-            limit = _MAX_SIGNATURE if line.startswith("-- ") else 8
-            if len(filled) <= limit:
-                kept = _after_signature(rest)
-                lines = lines[:at] + kept
-                break
-    closings = [at for at, line in enumerate(lines) if len(line) < 80 and p.CLOSING.fullmatch(line)]
-    for at in reversed(closings):
-        rest = lines[at + 1 :]
-        if sum(1 for item in rest if item.strip()) > _MAX_SIGNATURE + 10:
-            break
-        first = _next_filled(lines, at + 1)
-        name = [lines[first]] if first < len(lines) and _looks_like_name(_squeeze(lines[first])) else []
-        tail = lines[first + 1 :] if name else rest
-        lines = [*lines[: at + 1], *name, *_after_signature(tail)]
-        break
-    return lines
-
-
-def _after_signature(lines: list[str]) -> list[str]:
-    """What of the lines below a signature mark is still the sender's: from the first sentence on."""
-    for at, line in enumerate(lines):
-        squeezed = _squeeze(line)
-        if squeezed and _reads_as_sentence(squeezed):
-            return ["", *lines[at:]]
-    return []
 
 
 def _tidy(lines: list[str]) -> str:

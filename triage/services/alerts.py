@@ -12,7 +12,7 @@ from triage.ports import UnitOfWork
 from triage.row_ids import new_row_id
 from triage.services.letters import Letters
 
-AT_ANY_HOUR = frozenset({"danger", "mailbox_silent", "breaker"})
+AT_ANY_HOUR = frozenset({"danger", "mailbox_silent", "relay_silent", "sign_in_needed", "breaker"})
 _LOOK_AHEAD_DAYS = 400
 
 

@@ -10,11 +10,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from triage.core.assessment import BAND_ORDER, LAWS, Band, Urgency
+from triage.core.assessment import BAND_ORDER, LAWS, Assessment, Band, Urgency
 from triage.core.case import OPEN_STATES, Case, CaseState, WaitingFor, move
 from triage.core.sla import SlaRules, after_take_up, is_paused, pause, resume, terms_for, with_band
 from triage.errors import ConflictError, NotAllowed, NotFound
 from triage.ports import Clock, Queries, Store, UnitOfWork, User
+from triage.services.alerts import Alerts
+from triage.services.linking import Linking
 from triage.services.redraft import Redraft
 
 BREAKER_FACT = "breaker"
@@ -31,9 +33,21 @@ def taken_up(case: Case, now: datetime, rules: SlaRules) -> Case:
 class Casework:
     """One act per method, one transaction each. The screens check the role (`triage.core.rights`)."""
 
-    def __init__(self, *, store: Store, queries: Queries, rules: SlaRules, clock: Clock, redraft: Redraft) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        queries: Queries,
+        rules: SlaRules,
+        clock: Clock,
+        redraft: Redraft,
+        alerts: Alerts,
+        judge: Callable[[str], Assessment] | None = None,
+    ) -> None:
+        """`judge` reads a text that a person pasted; without it the text is only kept."""
         self._store, self._queries, self._rules, self._clock = store, queries, rules, clock
-        self._redraft = redraft
+        self._redraft, self._alerts, self._judge = redraft, alerts, judge
+        self.linking = Linking(store=store, rules=rules, clock=clock)
 
     def claim(self, reference: str, *, user: User, version: int, take_over: bool = False) -> None:
         """Raises ConflictError when somebody else holds the case, unless the person means to take it over."""
@@ -166,6 +180,44 @@ class Casework:
             uow.add_note(case.id, text.strip(), by=user.id, at=now)
             self._save_if_changed(uow, case, taken_up(case, now, self._rules))
             uow.audit("noted", at=now, actor=user.id, case_id=case.id)
+
+    def open_notice(self, reference: str, *, user: User, version: int, message_id: str, text: str) -> None:
+        """Somebody opened the content behind a notice of secure mail: no reminder any more. A pasted text is kept as a
+        note and judged; it can only raise the urgency, which stays possible until a person lowers it."""
+        text = text.strip()
+
+        def act(uow: UnitOfWork, case: Case, now: datetime) -> Case:
+            opened = uow.open_secure_notice(case.id, message_id, by=user.id, at=now)
+            if not opened:
+                notices = self._queries.case_page(reference).notices
+                if message_id not in {notice.message_id for notice in notices}:
+                    raise NotFound("this case has no such notice")
+                if not text:
+                    raise ConflictError("somebody else opened it")
+            changed = taken_up(case, now, self._rules)
+            if not text:
+                return changed
+            uow.add_note(case.id, text, by=user.id, at=now)
+            if self._judge is None:
+                return changed
+            judged = self._judge(text)
+            uow.add_assessment(message_id, case.id, judged, at=now)
+            uow.set_judgement(case.id, judged)
+            raises = BAND_ORDER.index(judged.band) > BAND_ORDER.index(changed.band)
+            if raises:
+                changed = with_band(changed, judged.band, now, self._rules)
+            changed = replace(
+                changed,
+                urgency=judged.urgency if raises and judged.urgency is not Urgency.REGULAR else changed.urgency,
+                danger=changed.danger or judged.danger,
+                laws=changed.laws or judged.laws,
+            )
+            self._redraft.after_correction(uow, changed, now=now, assessment=judged)
+            if judged.danger:
+                self._alerts.raise_alert(uow, "danger", case=changed, now=now)
+            return changed
+
+        self._act(reference, user, version, "notice_opened", act, {"text": bool(text)})
 
     # ---------------------------------------------------------------- operation
 

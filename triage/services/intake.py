@@ -9,26 +9,41 @@ on which the server breaks off each time is quarantined without bytes, so that i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from triage.core.mail import FetchedMail, UidRef
-from triage.errors import MailboxUnavailable, Retryable
+from triage.core.mail import TRIAGED, FetchedMail, UidRef
+from triage.errors import MailboxUnavailable, Retryable, StoreUnavailable
 from triage.logs import get_logger
 from triage.ports import Clock, FolderMark, FolderStatus, Mailbox, Store
 from triage.services.reading import Reader, Reading, Unread
 from triage.services.taking_in import TakenIn, TakingIn
 
-TRIAGED = "$Triaged"
 FLAGGED = "\\Flagged"
 ANSWERED = "\\Answered"
 LEASE = "intake"
 _LEASE_TTL = timedelta(seconds=120)
 _FULL_COMPARE_EVERY = timedelta(hours=1)
 _COURTESY_BATCH = 200
+_READ_BYTES = 8_000_000  # mails of a batch that are held at once; a single larger one comes by itself
 _TRIES = 2  # a mail that failed, or killed its reader, this many times is quarantined
+
+
+def _by_bytes(mails: Iterable[FetchedMail]) -> Iterator[list[FetchedMail]]:
+    """The mails in groups, so that a batch of large ones is never held whole."""
+    group: list[FetchedMail] = []
+    held = 0
+    for mail in mails:
+        if group and held + len(mail.raw) > _READ_BYTES:
+            yield group
+            group, held = [], 0
+        group.append(mail)
+        held += len(mail.raw)
+    if group:
+        yield group
 
 
 class LoneReader(Protocol):
@@ -68,12 +83,14 @@ class Intake:
         save_sent: bool,
         batch_size: int,
         on_taken_in: Callable[[TakenIn], None] = lambda taken: None,
+        watchdog: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
+        """`watchdog` surrounds the reading of a batch, and ends the process when that never comes back."""
         self._mailbox, self._store = mailbox, store
         self._reader, self._lone_reader, self._taking_in = reader, lone_reader, taking_in
         self._clock, self._owner = clock, owner
         self._courtesy, self._save_sent, self._batch_size = courtesy, save_sent, batch_size
-        self._on_taken_in = on_taken_in
+        self._on_taken_in, self._watchdog = on_taken_in, watchdog
         self._compare_next_time = True  # after a start and after a reconnect
         self.stopping = False  # set by the host: end after the mail at hand
 
@@ -147,18 +164,19 @@ class Intake:
     def _take_batch(self, refs: Sequence[UidRef], report: PollReport) -> None:
         name = self._mailbox.name
         with self._store.begin() as uow:
-            uow.note_seen(name, refs, at=self._clock())
+            without_outcome = uow.note_seen(name, refs, at=self._clock())
+        refs = [ref for ref in refs if ref.uid in without_outcome]
         untouched = {ref.uid: ref for ref in refs}
         try:
-            fetched = list(self._mailbox.fetch([ref.uid for ref in refs]))
-            self._note_gone(refs, fetched, report)
-            for ref in refs:
-                if ref.uid not in {mail.ref.uid for mail in fetched}:
-                    untouched.pop(ref.uid, None)
-            readings = self._reader.read([mail.raw for mail in fetched])
-            for mail, reading in zip(fetched, readings, strict=True):
-                self._apply(mail, reading, report, last_try=False)
-                untouched.pop(mail.ref.uid, None)
+            came: set[int] = set()
+            for mails in _by_bytes(self._mailbox.fetch([ref.uid for ref in refs])):
+                with self._watchdog():
+                    readings = self._reader.read([mail.raw for mail in mails])
+                for mail, reading in zip(mails, readings, strict=True):
+                    self._apply(mail, reading, report, last_try=False)
+                    came.add(mail.ref.uid)
+                    untouched.pop(mail.ref.uid, None)
+            self._note_gone(refs, came, report, last_try=False)
         except Retryable:
             self._forgive(list(untouched.values()))
             raise
@@ -167,7 +185,10 @@ class Intake:
         """One mail by itself; the last try when an earlier one counted."""
         name = self._mailbox.name
         with self._store.begin() as uow:
-            last_try = uow.note_seen(name, [ref], at=self._clock())[ref.uid] >= _TRIES
+            attempts = uow.note_seen(name, [ref], at=self._clock())
+        if ref.uid not in attempts:  # another node was first
+            return
+        last_try = attempts[ref.uid] >= _TRIES
         try:
             fetched = self._fetch_alone(ref, report, last_try=last_try)
             for mail in fetched:
@@ -184,24 +205,30 @@ class Intake:
         name = self._mailbox.name
         try:
             fetched = list(self._mailbox.fetch([ref.uid]))
-        except MailboxUnavailable as exc:
+        except StoreUnavailable:
+            raise
+        except Exception as exc:  # the connection broke, or the answer on this mail was beyond the client
             self._mailbox.status()  # raises as well when it is the server that is down
-            report.failed += 1
-            get_logger().warning("mail_not_fetched", uid=ref.uid, error=type(exc).__name__)
-            if last_try:
-                with self._store.begin() as uow:
-                    uow.quarantine(
-                        name, ref, raw=None, size=0, error="FetchBroken", at=self._clock(), internal_date=None
-                    )
-                report.outcomes["quarantined"] += 1
+            self._not_fetched(ref, report, error=type(exc).__name__, last_try=last_try)
             return []
         if not fetched:
             with self._store.begin() as uow:
                 kept = uow.kept_mail(name, ref)
             if kept is not None:
                 return [kept]
-        self._note_gone([ref], fetched, report)
+        self._note_gone([ref], {mail.ref.uid for mail in fetched}, report, last_try=last_try)
         return fetched
+
+    def _not_fetched(self, ref: UidRef, report: PollReport, *, error: str, last_try: bool) -> None:
+        get_logger().warning("mail_not_fetched", uid=ref.uid, error=error)
+        if not last_try:
+            report.failed += 1
+            return
+        with self._store.begin() as uow:
+            uow.quarantine(
+                self._mailbox.name, ref, raw=None, size=0, error="FetchBroken", at=self._clock(), internal_date=None
+            )
+        report.outcomes["quarantined"] += 1
 
     def _apply(self, mail: FetchedMail, reading: Reading | Unread, report: PollReport, *, last_try: bool) -> None:
         error = ""
@@ -217,7 +244,7 @@ class Intake:
                 error = type(exc).__name__
             else:
                 report.outcomes[taken.outcome] += 1
-                self._on_taken_in(taken)
+                self._tell(taken)
                 return
         if not last_try:
             report.failed += 1
@@ -236,10 +263,24 @@ class Intake:
         report.outcomes["quarantined"] += 1
         get_logger().error("mail_quarantined", uid=mail.ref.uid, error=error)
 
-    def _note_gone(self, refs: Sequence[UidRef], fetched: Sequence[FetchedMail], report: PollReport) -> None:
-        """What the server no longer gave was expunged before it could be fetched."""
-        came = {mail.ref.uid for mail in fetched}
-        gone = [ref for ref in refs if ref.uid not in came]
+    def _tell(self, taken: TakenIn) -> None:
+        """A line on the terminal is no part of the intake: a closed terminal must not stop it."""
+        try:
+            self._on_taken_in(taken)
+        except OSError as exc:
+            self._on_taken_in = lambda taken: None
+            get_logger().warning("terminal_closed", error=type(exc).__name__)
+
+    def _note_gone(self, refs: Sequence[UidRef], came: Collection[int], report: PollReport, *, last_try: bool) -> None:
+        """What the server no longer gave was expunged before it could be fetched; if it still lists it, it was not."""
+        missing = [ref for ref in refs if ref.uid not in came]
+        if not missing:
+            return
+        listed = set(self._mailbox.uids_above(min(ref.uid for ref in missing) - 1))
+        for ref in missing:
+            if ref.uid in listed:
+                self._not_fetched(ref, report, error="NotGiven", last_try=last_try)
+        gone = [ref for ref in missing if ref.uid not in listed]
         if gone:
             with self._store.begin() as uow:
                 uow.mark_gone(self._mailbox.name, gone, at=self._clock())

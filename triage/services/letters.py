@@ -65,7 +65,7 @@ class Letter:
     """A mail ready to send: complete bytes with fixed Message-ID and Date.
 
     `also_to` are further recipients of the same bytes; each gets an outbox item of its own (`as_items`), so that one
-    refused address does not stop the others.
+    refused address does not stop the others. `copies` are those of them that stand in Cc.
     """
 
     raw: bytes
@@ -74,6 +74,7 @@ class Letter:
     reverse_path_fallback: str
     kind: str = "acknowledgement"
     also_to: tuple[str, ...] = ()
+    copies: frozenset[str] = frozenset()
 
     def as_item(self, outbox_id: str, case_id: str | None, now: datetime) -> OutboxItem:
         """The outbox row of a letter to one address. Raises ValueError when it has more: use `as_items`."""
@@ -99,6 +100,7 @@ class Letter:
             attempts=0,
             created_at=now,
             null_reverse_path_fallback=self.reverse_path_fallback,
+            copy=envelope.forward_path in self.copies,
         )
 
 
@@ -296,6 +298,8 @@ class Letters:
             raise ValueError("the reply has no recipient")
         each = {EmailAddress(address).normalised: header_address(address) for address in (*content.cc, *content.to)}
         recipients = tuple(dict.fromkeys(each[EmailAddress(name).normalised] for name in (*content.to, *content.cc)))
+        addressed = {EmailAddress(name).normalised for name in content.to}
+        copies = frozenset(address for name, address in each.items() if name not in addressed)
         message_id = stable_message_id("reply", outbox_id, self._domain)
         raw = compose(
             sender=self._sender,
@@ -308,7 +312,8 @@ class Letters:
             in_reply_to=in_reply_to,
             references=references,
         )
-        return Letter(raw, message_id, Envelope(self._from_path, recipients[0]), "", "reply", recipients[1:])
+        envelope = Envelope(self._from_path, recipients[0])
+        return Letter(raw, message_id, envelope, "", "reply", recipients[1:], copies)
 
     # ---------------------------------------------------------------- alert
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +11,7 @@ from triage.core.assess import assess, judged_text, needs_verdict
 from triage.core.assessment import Assessment, Verdict
 from triage.core.automated import screen
 from triage.core.language import detect_language
-from triage.core.mail import ParsedMail, Screening
+from triage.core.mail import MessageKind, ParsedMail, Screening
 from triage.core.parse import parse_mail
 from triage.logs import get_logger
 from triage.ports import Classifier
@@ -22,6 +24,15 @@ class Reading:
     mail: ParsedMail
     screening: Screening
     assessment: Assessment
+
+
+_MODEL_SECONDS = 30.0  # for a batch; fifty mails take less than one
+_ALONE_SHARE = 0.1  # of that, for one text of a batch that took too long
+_MOST_HANGING = 6
+
+
+class ModelTooSlow(Exception):
+    """The classifier gave no verdict in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +52,13 @@ class Reader:
         own_addresses: Sequence[str],
         authserv_id: str,
         model_languages: frozenset[str],
+        model_seconds: float = _MODEL_SECONDS,
     ) -> None:
+        """A batch of which the verdicts take longer than `model_seconds` goes on without: an acknowledgement does
+        not wait for the model."""
         self.classifier = classifier
+        self._model_seconds = model_seconds
+        self._hanging: list[threading.Thread] = []
         self._own_addresses = tuple(own_addresses)
         self._authserv_id = authserv_id
         self._model_languages = model_languages
@@ -80,14 +96,62 @@ class Reader:
                 readings.append(Unread(type(exc).__name__))
         return readings
 
+    def judge(self, text: str) -> Assessment:
+        """Our reading of a text that a person brought from elsewhere, as of the new text of a question."""
+        mail = ParsedMail(text=text, new_text=text)
+        (verdict,) = self._verdicts([judged_text(mail)])
+        return assess(
+            mail,
+            Screening(MessageKind.QUESTION),
+            verdict,
+            language=detect_language(text),
+            model_languages=self._model_languages,
+        )
+
     def _verdicts(self, texts: Sequence[str]) -> list[Verdict | None]:
-        """A batch that fails is judged one by one; a text that fails has no verdict and becomes `possible`."""
+        """A batch that fails or takes too long is judged one by one, for at most the same time again; a text without
+        a verdict becomes `possible`."""
         if not texts:
             return []
         try:
-            return list(self.classifier.verdicts(texts))
+            return list(self._in_time(texts, self._model_seconds))
         except Exception as exc:
             get_logger().error("classifier_failed", count=len(texts), exc_info=exc)
         if len(texts) == 1:
             return [None]
-        return [verdict for text in texts for verdict in self._verdicts([text])]
+        until, alone = time.monotonic() + self._model_seconds, self._model_seconds * _ALONE_SHARE
+        verdicts: list[Verdict | None] = []
+        for text in texts:
+            try:
+                verdicts.extend(self._in_time([text], min(alone, until - time.monotonic())))
+            except Exception as exc:
+                get_logger().error("classifier_failed", count=1, exc_info=exc)
+                verdicts.append(None)
+        return verdicts
+
+    def _in_time(self, texts: Sequence[str], seconds: float) -> Sequence[Verdict]:
+        """The verdicts; raises ModelTooSlow, or what the classifier raised.
+
+        A thread cannot be ended: the one that hangs is left behind, and too many of those stop the asking, so that
+        they do not pile up. The mail itself is safe: without a verdict it is a case with the short term."""
+        self._hanging = [thread for thread in self._hanging if thread.is_alive()]
+        if seconds <= 0 or len(self._hanging) >= _MOST_HANGING:
+            raise ModelTooSlow
+        given: list[Sequence[Verdict]] = []
+        raised: list[Exception] = []
+
+        def ask() -> None:
+            try:
+                given.append(self.classifier.verdicts(texts))
+            except Exception as exc:
+                raised.append(exc)
+
+        thread = threading.Thread(target=ask, name="classifier", daemon=True)
+        thread.start()
+        thread.join(seconds)
+        if raised:
+            raise raised[0]
+        if not given:
+            self._hanging.append(thread)
+            raise ModelTooSlow
+        return given[0]

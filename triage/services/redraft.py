@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from triage.core.assessment import Assessment
 from triage.core.case import Case
 from triage.core.mail import EmailAddress, ParsedMail
 from triage.ports import Queries, UnitOfWork
@@ -17,14 +18,18 @@ class Redraft:
     def __init__(self, *, queries: Queries, letters: Letters) -> None:
         self._queries, self._letters = queries, letters
 
-    def after_correction(self, uow: UnitOfWork, case: Case, *, now: datetime) -> None:
-        """`case` holds the corrected laws and urgency. A text that a person wrote or approved stays as it is."""
+    def after_correction(
+        self, uow: UnitOfWork, case: Case, *, now: datetime, assessment: Assessment | None = None
+    ) -> None:
+        """`case` holds the corrected laws and urgency, `assessment` a reading newer than the stored ones. A text that a
+        person wrote or approved stays as it is."""
         latest = uow.latest_draft(case.id)
         if latest is None or latest.created_by != "system" or latest.outbox_id is not None:
             return
         page = self._queries.case_page(case.reference)
         received = [message for message in page.messages if message.direction == "in"]
-        if page.assessment is None or not received:
+        newest = assessment or page.assessment
+        if newest is None or not received:
             return
         asked = received[-1]
         sender = (EmailAddress(asked.from_address, asked.from_name),) if asked.from_address else ()
@@ -36,9 +41,9 @@ class Redraft:
             new_text=asked.new_text,
         )
         judged = replace(
-            page.assessment,
+            newest,
             laws=case.laws,
-            laws_unclear=False,
+            laws_unclear=False if assessment is None else newest.laws_unclear,
             urgency=case.urgency,
             band=case.band,
             danger=case.danger,

@@ -8,13 +8,22 @@ claimed again by itself, and a person sees it.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+import functools
+import threading
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from triage.errors import DeliveryDeferred, DeliveryRefused, DeliveryUncertain, SenderUnavailable
+from triage.core.mail import NoReplyReason
+from triage.errors import (
+    DeliveryDeferred,
+    DeliveryRefused,
+    DeliveryUncertain,
+    SenderUnavailable,
+    StoreUnavailable,
+)
 from triage.logs import get_logger
 from triage.ports import Clock, Envelope, MailSender, OutboxItem, Store, UnitOfWork
 
@@ -24,6 +33,13 @@ LEASE_TTL = timedelta(
 _GIVE_UP_AFTER = timedelta(days=3)
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(minutes=2), timedelta(hours=2)
 _SERVER_PAUSES = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0)  # seconds, while the SMTP server itself cannot be used
+_LOGIN_PAUSES = (60.0, 300.0, 900.0, 1800.0)  # after a refused login: many tries lock the account
+_LESS_PAUSES = (60.0, 120.0, 300.0)  # after "too many connections", "too many mails"
+_LOGIN_REFUSED = frozenset({530, 534, 535, 538})  # RFC 4954 §6
+_SEND_LESS = frozenset({421, 432})  # RFC 5321 §3.8; Microsoft 365 for more than three connections
+_SEND_LESS_STATUS = frozenset({"4.3.2", "4.4.5"})  # RFC 3463 §3.4, §3.5: takes no mail now, congestion
+_MINUTE = timedelta(minutes=1)
+_CLOCK_SET_BACK = _LONGEST_PAUSE + timedelta(minutes=10)  # nothing but an alert is told to wait longer than this
 _BATCH = 50
 
 T = TypeVar("T")
@@ -39,7 +55,8 @@ def next_attempt(attempts: int, created_at: datetime, now: datetime) -> datetime
 
 @dataclass(slots=True)
 class RelayReport:
-    """Counts per outcome of one cycle; `unavailable` tells in words why the server could not be used."""
+    """Counts per outcome of one cycle, and of acknowledgements `withheld` because they were switched off;
+    `unavailable` tells in words why the server, or the store, could not be used."""
 
     states: Counter[str] = field(default_factory=Counter)
     unavailable: str = ""
@@ -48,7 +65,21 @@ class RelayReport:
 def _is_about_the_recipient(refusal: DeliveryRefused) -> bool:
     """Another reverse path cannot help: bad address or mailbox (RFC 3463 §3.2, §3.3), or the mail is too large."""
     status = refusal.enhanced_status or ""
+    if status in ("5.1.7", "5.1.8"):  # these two are about the sender's address
+        return False
     return status.startswith(("5.1.", "5.2.", "5.3.")) or refusal.reply_code == 552
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What a mail came to, as long as the store has not taken it."""
+
+    item: OutboxItem
+    state: str
+    at: datetime
+    due_at: datetime | None
+    reply_code: int | None
+    enhanced_status: str | None
 
 
 class Relay:
@@ -63,39 +94,99 @@ class Relay:
         owner: str,
         connections: int,
         acknowledge: bool,
+        before_sending: Callable[[], None] = lambda: None,
+        per_minute: int = 0,
     ) -> None:
+        """`before_sending` is called before each batch leaves; what it raises stops the batch. `per_minute`: how many
+        mails this process hands over in any minute; 0 is no limit."""
         self._store, self._sender, self._clock, self._owner = store, sender, clock, owner
-        self._connections, self._acknowledge = connections, acknowledge
+        self._connections, self._acknowledge, self._per_minute = connections, acknowledge, per_minute
+        self._before_sending = before_sending
         self._failures = 0
         self._not_before: datetime | None = None
         self._unavailable = ""
+        self._pauses: tuple[float, ...] = _SERVER_PAUSES
         self._handed_over: set[str] = set()  # items whose DATA was begun and that have no definite outcome yet
+        self._begun: deque[datetime] = deque()  # when DATA was begun, the last minute
+        self._unwritten: list[_Outcome] = []
+        self._store_error: StoreUnavailable | None = None
+        self._at_work = threading.Lock()
+        self._holds_items = False  # a cycle broke off: what it had claimed is claimed still
         self.stopping = False
 
     async def relay_once(self) -> RelayReport:
-        """Sends until nothing is due or the server cannot be used. Safe to repeat."""
+        """Sends until nothing is due, the minute is full, or the server or the store cannot be used. Safe to repeat.
+
+        An outcome that could not be written is kept and written first by the next call. Raises StoreUnavailable."""
         report = RelayReport()
-        lost = await self._in_store(lambda uow: uow.expire_sending(now=self._clock()))
-        report.states["uncertain"] += len(lost)
-        if self._not_before is not None and self._clock() < self._not_before:
-            report.unavailable = self._unavailable
+        if not self._at_work.acquire(blocking=False):  # two cycles of one owner would not keep out of each other's way
             return report
-        while not self.stopping:
-            items = await self._in_store(
-                lambda uow: uow.claim_outbox(owner=self._owner, now=self._clock(), lease=LEASE_TTL, limit=_BATCH)
-            )
+        try:
+            await self._cycle(report)
+        finally:
+            self._at_work.release()
+        return report
+
+    async def _cycle(self, report: RelayReport) -> None:
+        await self._begin(report)
+        if self._not_before is not None and timedelta() < self._not_before - self._clock() <= self._longest_pause:
+            report.unavailable = self._unavailable
+            return
+        while not self.stopping and (limit := min(_BATCH, self._left_this_minute())):
+            items = await self._in_store(functools.partial(self._claim, limit))
             if not items:
                 break
+            self._holds_items = True
+            await asyncio.to_thread(self._before_sending)
             await self._send_all(items, report)
+            if self._store_error is not None:
+                report.unavailable = str(self._store_error)
+                break
             if report.unavailable:
                 self._failures += 1
                 self._unavailable = report.unavailable
-                pause = _SERVER_PAUSES[min(self._failures, len(_SERVER_PAUSES)) - 1]
+                pause = self._pauses[min(self._failures, len(self._pauses)) - 1]
                 self._not_before = self._clock() + timedelta(seconds=pause)
                 await self._in_store(lambda uow: uow.recover_outbox(owner=self._owner, now=self._clock()))
+                self._holds_items = False
                 break
-            self._failures, self._not_before = 0, None
-        return report
+            self._failures, self._not_before, self._holds_items = 0, None, False
+
+    def _claim(self, limit: int, uow: UnitOfWork) -> Sequence[OutboxItem]:
+        return uow.claim_outbox(owner=self._owner, now=self._clock(), lease=LEASE_TTL, limit=limit)
+
+    async def _begin(self, report: RelayReport) -> None:
+        """What an earlier cycle left behind, unknown outcomes, and what may not leave any more."""
+        unwritten, broke_off, now = self._unwritten, self._holds_items, self._clock()
+
+        def begin(uow: UnitOfWork) -> tuple[int, int]:
+            for outcome in unwritten:
+                self._write(uow, outcome)
+            lost = len(uow.recover_outbox(owner=self._owner, now=now)) if broke_off else 0
+            uow.mend_waits(now=now, longest=_CLOCK_SET_BACK, lease=LEASE_TTL)
+            withheld = 0
+            if not self._acknowledge:
+                withheld = uow.withhold_queued(NoReplyReason.SHADOW_MODE, owner=self._owner, at=now)
+            return lost + len(uow.expire_sending(now=now)), withheld
+
+        uncertain, withheld = await self._in_store(begin)
+        self._unwritten, self._store_error, self._holds_items = [], None, False
+        report.states.update(outcome.state for outcome in unwritten)
+        report.states["uncertain"] += uncertain
+        report.states["withheld"] += withheld
+
+    @property
+    def _longest_pause(self) -> timedelta:
+        """A pause that seems longer than any is one from before the clock was set back."""
+        return timedelta(seconds=self._pauses[-1])
+
+    def _left_this_minute(self) -> int:
+        if not self._per_minute:
+            return _BATCH
+        now = self._clock()
+        while self._begun and not timedelta() <= now - self._begun[0] < _MINUTE:
+            self._begun.popleft()
+        return max(0, self._per_minute - len(self._begun))
 
     async def _send_all(self, items: Sequence[OutboxItem], report: RelayReport) -> None:
         queue: asyncio.Queue[OutboxItem] = asyncio.Queue()
@@ -107,18 +198,21 @@ class Relay:
                 group.create_task(self._work(queue, report))
 
     async def _work(self, queue: asyncio.Queue[OutboxItem], report: RelayReport) -> None:
-        while not queue.empty() and not report.unavailable and not self.stopping:
+        while not (queue.empty() or report.unavailable or self._store_error or self.stopping):
             item = queue.get_nowait()
             try:
                 if item.kind == "acknowledgement" and self._clock() - item.created_at >= _GIVE_UP_AFTER:
                     await self._record(item, report, "refused")  # the day it promises may have passed
-                elif item.kind == "acknowledgement" and not self._acknowledge:
-                    await self._record(item, report, "deferred", due_at=self._clock() + _LONGEST_PAUSE)
+                elif item.kind == "acknowledgement" and not self._acknowledge:  # another node queued it just now
+                    await self._record(item, report, "deferred", due_at=self._clock() + _FIRST_PAUSE)
                 else:
                     await self._send(item, report)
             except SenderUnavailable as exc:
                 report.unavailable = str(exc)
+                self._pauses = _LOGIN_PAUSES if exc.reply_code in _LOGIN_REFUSED else _SERVER_PAUSES
                 get_logger().warning("sender_unavailable", reply_code=exc.reply_code, exc_info=exc)
+            except StoreUnavailable as exc:  # nothing of this item was handed over; mails that are, come to their end
+                self._store_error = exc
             except Exception as exc:  # the loop edge: this item is set aside, the next one goes on
                 get_logger().error("item_not_sent", outbox_id=item.id, exc_info=exc)
                 if item.id not in self._handed_over:  # else it stays `sending`, and becomes `uncertain` with its lease
@@ -137,8 +231,13 @@ class Relay:
                     await self._attempt(item, replace(item.envelope, reverse_path=fallback), report)
                 except DeliveryRefused as second:
                     await self._refuse(item, report, second)
-                except SenderUnavailable:
+                except SenderUnavailable as second:
+                    await self._defer(item, report, second)  # else it stays `sending`, though nothing was sent
                     raise
+                except StoreUnavailable as second:
+                    again = self._clock() + _FIRST_PAUSE
+                    self._unwritten.append(_Outcome(item, "deferred", self._clock(), again, exc.reply_code, None))
+                    raise second
                 except DeliveryDeferred as second:
                     await self._defer(item, report, second)
             else:
@@ -159,6 +258,7 @@ class Relay:
                 get_logger().warning("lease_lost", outbox_id=item.id)
                 return
             self._handed_over.add(item.id)
+            self._begun.append(self._clock())
             try:
                 await session.data(item.raw)
             except (DeliveryRefused, DeliveryDeferred):  # the server said so: certainly not sent
@@ -182,6 +282,10 @@ class Relay:
             reply_code=exc.reply_code,
             enhanced_status=exc.enhanced_status,
         )
+        if exc.reply_code in _SEND_LESS or exc.enhanced_status in _SEND_LESS_STATUS:
+            # the same would meet every other mail: they keep their place and their attempts
+            report.unavailable = report.unavailable or f"the SMTP server asks to send less (reply {exc.reply_code})"
+            self._pauses = _LESS_PAUSES
 
     async def _record(
         self,
@@ -193,23 +297,32 @@ class Relay:
         reply_code: int | None = None,
         enhanced_status: str | None = None,
     ) -> None:
-        kept = await self._in_store(
-            lambda uow: uow.record_delivery(
-                item.id,
-                owner=self._owner,
-                state=state,
-                now=self._clock(),
-                due_at=due_at,
-                reply_code=reply_code,
-                enhanced_status=enhanced_status,
-            )
+        outcome = _Outcome(item, state, self._clock(), due_at, reply_code, enhanced_status)
+        try:
+            kept = await self._in_store(lambda uow: self._write(uow, outcome))
+        except StoreUnavailable as exc:
+            self._unwritten.append(outcome)
+            self._store_error = exc
+            return
+        if kept:
+            report.states[state] += 1
+
+    def _write(self, uow: UnitOfWork, outcome: _Outcome) -> bool:
+        item, state = outcome.item, outcome.state
+        kept = uow.record_delivery(
+            item.id,
+            owner=self._owner,
+            state=state,
+            now=outcome.at,
+            due_at=outcome.due_at,
+            reply_code=outcome.reply_code,
+            enhanced_status=outcome.enhanced_status,
         )
         if not kept:
             get_logger().error("lease_lost", outbox_id=item.id, state=state)
-            return
-        report.states[state] += 1
-        if state in ("refused", "uncertain"):
-            get_logger().warning("delivery_" + state, outbox_id=item.id, kind=item.kind, reply_code=reply_code)
+        elif state in ("refused", "uncertain"):
+            get_logger().warning("delivery_" + state, outbox_id=item.id, kind=item.kind, reply_code=outcome.reply_code)
+        return kept
 
     async def _in_store(self, work: Callable[[UnitOfWork], T]) -> T:
         def run() -> T:

@@ -20,6 +20,11 @@ class StaffActs:
         self.correct_laws = casework.correct_laws
         self.correct_urgency = casework.correct_urgency
         self.note = casework.note
+        self.open_notice = casework.open_notice
+        self.accept_link = casework.linking.accept_link
+        self.refuse_link = casework.linking.refuse_link
+        self.link_clients = casework.linking.link_clients
+        self.part_clients = casework.linking.part_clients
         self.release_uncertain = casework.release_uncertain
         self.release_quarantined = casework.release_quarantined
         self.release_breaker = casework.release_breaker

@@ -21,20 +21,26 @@ from triage.core.actions import (
     WithholdAcknowledgement,
     outcome_of,
 )
-from triage.core.assessment import Urgency
-from triage.core.case import Case, CaseState, move, state_after_sender_wrote
-from triage.core.conversation import subject_tokens, thread_ids
+from triage.core.case import Case, CaseState
 from triage.core.decide import Budget, Policy, Thread, decide
+from triage.core.follow_up import after_message
 from triage.core.mail import EmailAddress, FetchedMail, LedgerOutcome, MessageKind, NoReplyReason, Screening
+from triage.core.reports import delivery_report
+from triage.core.secure_mail import notice_of, term_of
 from triage.ports import Clock, NewMessage, Store, UnitOfWork
 from triage.row_ids import new_row_id
 from triage.services.alerts import Alerts
+from triage.services.bounces import Returned, find_returned, note_report, return_to_staff, tell_of_complaint
 from triage.services.casework import BREAKER_FACT
 from triage.services.letters import Letters
 from triage.services.reading import Reading
+from triage.services.threads import thread_of
 
 _BACKLOG_AFTER = timedelta(minutes=15)
-_THREADED_KINDS = frozenset({MessageKind.QUESTION, MessageKind.SECURE_MAIL_NOTICE, MessageKind.UNREADABLE})
+# a notice of secure mail keeps its kind: its content must still be opened
+_FOLLOWING_KINDS = frozenset({MessageKind.QUESTION, MessageKind.UNREADABLE, MessageKind.LIST_OR_BULK})
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
+_NAMES_ITSELF = re.compile(rb"(?:message-id|date)[ \t]*:\s*\S", re.IGNORECASE)
 _TRACE = re.compile(
     rb"^(?:received|delivered-to|return-path|x-original-to|envelope-to|x-[a-z0-9-]+|authentication-results"
     rb"|arc-[a-z-]+|dkim-signature|received-spf|status|x-status):",
@@ -62,28 +68,23 @@ def content_hash(raw: bytes) -> str:
     return hashlib.sha256(raw).hexdigest()
 
 
-def identity_key(raw: bytes) -> str:
+def identity_key(raw: bytes, arrived: datetime) -> str:
     """Equal for two deliveries of one mail: the header without what servers add on the way, and the body.
 
-    Two mails with one Message-ID but other content differ; a mail without Message-ID has a key as well."""
-    head, separator, body = raw.partition(b"\r\n\r\n")
-    if not separator:
-        head, separator, body = raw.partition(b"\n\n")
+    Two mails with one Message-ID but other content differ; a mail without Message-ID has a key as well. One that has
+    neither Message-ID nor Date says nothing of when it was written: the same words may be asked again, so the moment
+    of arrival (which a move or a new UIDVALIDITY keeps) belongs to its identity."""
+    end = _HEAD_END.search(raw)
+    head, body_at = (raw[: end.start()], end.end()) if end else (raw, len(raw))
     digest = hashlib.sha256()
+    named = False
     for field in re.split(rb"\r?\n(?![ \t])", head):
         if not _TRACE.match(field):
             digest.update(field.strip() + b"\n")
-    digest.update(b"\n" + body)
+            named = named or bool(_NAMES_ITSELF.match(field))
+    digest.update(b"\n" if named else arrived.isoformat().encode() + b"\n")
+    digest.update(memoryview(raw)[body_at:])  # a large body is not copied
     return digest.hexdigest()
-
-
-def _is_bounced_reply(uow: UnitOfWork, reading: Reading) -> bool:
-    """A delivery report that tells of a failure of a reply that a person approved (RFC 3464 §2.3.3)."""
-    if reading.screening.kind is not MessageKind.DELIVERY_REPORT:
-        return False
-    actions = reading.mail.report_actions
-    failed = "failed" in actions if actions else True  # a report in free words tells of failures
-    return failed and "reply" in uow.sent_kinds(thread_ids(reading.mail))
 
 
 def _draft_is_free(uow: UnitOfWork, case_id: str) -> bool:
@@ -99,21 +100,45 @@ def _draft_is_free(uow: UnitOfWork, case_id: str) -> bool:
 class TakingIn:
     """The write side of intake; one instance per process."""
 
-    def __init__(self, *, store: Store, letters: Letters, alerts: Alerts, policy: Policy, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        letters: Letters,
+        alerts: Alerts,
+        policy: Policy,
+        clock: Clock,
+        maybe_sent_before: datetime | None = None,
+    ) -> None:
+        """`maybe_sent_before`: mail that arrived before it and is unknown may have been acknowledged already
+        (see `triage.services.restored`)."""
         self._store, self._letters, self._alerts = store, letters, alerts
         self._policy, self._clock = policy, clock
+        self._maybe_sent_before = maybe_sent_before
 
     def take_in(self, folder: str, fetched: FetchedMail, reading: Reading) -> TakenIn:
         """Message, case, assessment, clocks, acknowledgement, draft, audit and ledger outcome: all or nothing."""
         now = self._clock()
         # what the server would not give has no identity but its place
         place = f"{folder}:{fetched.ref.uidvalidity}:{fetched.ref.uid}".encode()
-        key = identity_key(fetched.raw if fetched.raw.strip() else place)
+        key = identity_key(fetched.raw if fetched.raw.strip() else place, fetched.internal_date)
+        is_report = reading.screening.kind is MessageKind.DELIVERY_REPORT
+        report = delivery_report(reading.mail) if is_report else None
         with self._store.begin() as uow:
-            thread = self._thread(uow, reading, key)
             screening = reading.screening
-            if thread.case is not None and screening.kind in _THREADED_KINDS | {MessageKind.LIST_OR_BULK}:
+            thread = thread_of(uow, reading.mail, screening, key, arrived=fetched.internal_date)
+            returned = None
+            if report is not None and thread.copy_of is None:
+                returned = find_returned(uow, report)
+                thread = self._thread_of_report(uow, returned)
+                if returned.case_id is None:
+                    screening = replace(screening, rule=returned.ignored_as)
+            if thread.case is not None and screening.kind in _FOLLOWING_KINDS:
                 screening = replace(screening, kind=MessageKind.FOLLOW_UP)
+            if thread.case is None and self._was_handled_before(fetched):
+                thread = replace(thread, maybe_acknowledged=True)
+            if fetched.answered:  # a receipt after a person's answer only confuses
+                screening = replace(screening, reasons=(*screening.reasons, NoReplyReason.ALREADY_ANSWERED))
             actions = decide(
                 screening,
                 reading.assessment,
@@ -136,8 +161,9 @@ class TakingIn:
                 identity_key=key,
                 parsed=reading.mail,
                 kind=screening.kind,
+                report=report,
             )
-            reference = self._write(uow, message, reading, screening, thread, actions, now)
+            reference = self._write(uow, message, reading, screening, thread, returned, actions, now)
             outcome = outcome_of(actions)
         return TakenIn(
             outcome=outcome,
@@ -153,24 +179,16 @@ class TakingIn:
 
     # ---------------------------------------------------------------- reading the store
 
-    def _thread(self, uow: UnitOfWork, reading: Reading, key: str) -> Thread:
-        known = uow.message_by_identity(key)
-        if known is not None:
-            return Thread(copy_of=(known.case_id, "second_copy"))
-        mail = reading.mail
-        for case_id in uow.cases_by_message_ids(thread_ids(mail)):
-            return Thread(case=uow.case(case_id, for_update=True), bounced_reply=_is_bounced_reply(uow, reading))
-        for token in subject_tokens(mail.subject):
-            if not uow.token_is_valid(token.reference, token.check_code):
-                continue
-            named = uow.case_by_reference(token.reference)
-            if named is None:
-                continue
-            sender = mail.from_address
-            if sender is not None and uow.address_key(sender.normalised) in uow.contact_keys(named):
-                return Thread(case=uow.case(named, for_update=True))
-            return Thread(proposed_reference=token.reference)
-        return Thread()
+    @staticmethod
+    def _thread_of_report(uow: UnitOfWork, returned: Returned) -> Thread:
+        if returned.case_id is None:
+            return Thread()
+        return Thread(case=uow.case(returned.case_id, for_update=True), bounced_reply=returned.reply_failed)
+
+    def _was_handled_before(self, fetched: FetchedMail) -> bool:
+        """Unknown here, but a receipt may have left all the same: an older database was put back."""
+        before = self._maybe_sent_before
+        return fetched.triaged or (before is not None and fetched.internal_date < before)
 
     def _budget(self, uow: UnitOfWork, sender: EmailAddress | None, now: datetime) -> Budget:
         if sender is None:
@@ -187,6 +205,7 @@ class TakingIn:
         reading: Reading,
         screening: Screening,
         thread: Thread,
+        returned: Returned | None,
         actions: Sequence[Action],
         now: datetime,
     ) -> str | None:
@@ -199,16 +218,26 @@ class TakingIn:
                 rule = action.rule
                 if isinstance(action, AttachToCase):
                     case = uow.case(action.case_id)
-                if action.rule != "second_copy":
+                if action.rule == "second_copy":
+                    self._remember_copy(uow, case, message, now)
+                else:
                     uow.add_message(message, case_id=case.id if case else None)
                     stored = True
+                if case is not None and returned is not None:
+                    note_report(uow, case, returned, now)
+                if screening.rule == "feedback_report":
+                    tell_of_complaint(uow, self._alerts, now)
             elif isinstance(action, OpenCase):
                 case = self._open_case(uow, message, reading, action, now)
                 uow.add_message(message, case_id=case.id)
                 stored = True
                 uow.add_assessment(message.id, case.id, reading.assessment, at=now)
-                details = {"proposed_link": thread.proposed_reference} if thread.proposed_reference else None
+                details = None
+                if thread.proposed_reference and (named := uow.case_by_reference(thread.proposed_reference)):
+                    details = {"proposed_link": thread.proposed_reference}
+                    uow.propose_link(case.id, named, at=now)
                 uow.audit("case_opened", at=now, actor="system", case_id=case.id, details=details)
+                self._note_secure_mail(uow, case, message)
             elif isinstance(action, AppendToCase) and thread.case is not None:
                 case = self._append(uow, thread.case, message, reading, action, now)
                 stored = True
@@ -218,8 +247,10 @@ class TakingIn:
                 uow.add_acknowledgement(case.id, at=now, outbox_id=None, reasons=action.reasons, promised_for=None)
                 if NoReplyReason.BUDGET_HOUR in action.reasons:
                     self._trip_breaker(uow, now)
-            elif isinstance(action, ReturnToStaff) and case is not None:
-                case = self._return_to_staff(uow, case, message, action, now)
+            elif isinstance(action, ReturnToStaff) and case is not None and returned is not None:
+                case = return_to_staff(
+                    uow, self._alerts, case, returned, action, arrived=message.internal_date, now=now
+                )
             elif isinstance(action, PrepareDraft) and case is not None and _draft_is_free(uow, case.id):
                 content = self._letters.draft(reading.mail, reading.assessment, case)
                 uow.add_draft(case.id, content, by="system", at=now)
@@ -237,26 +268,20 @@ class TakingIn:
         )
         return case.reference if case else None
 
-    def _return_to_staff(
-        self, uow: UnitOfWork, case: Case, message: NewMessage, action: ReturnToStaff, now: datetime
-    ) -> Case:
-        """The reply did not arrive: the case goes back to who approved it, with a term from the report on."""
-        if case.state is CaseState.ANSWERED:
-            changed = replace(
-                case,
-                state=move(case.state, CaseState.IN_PROGRESS),
-                arrived_at=message.internal_date,
-                answer_due=action.terms.answer_due,
-                take_up_due=None,
-                at_risk_at=action.terms.at_risk_at,
-                answered_at=None,
-                ended_at=None,
-            )
-            uow.save_case(changed)
-        uow.audit("reply_bounced", at=now, actor="system", case_id=case.id)
-        case = uow.case(case.id)
-        self._alerts.raise_alert(uow, "refused", case=case, now=now)
-        return case
+    def _note_secure_mail(self, uow: UnitOfWork, case: Case, message: NewMessage) -> None:
+        """Before when a notice must be opened: the watch reminds, the screens show it."""
+        if message.kind is not MessageKind.SECURE_MAIL_NOTICE:
+            return
+        provider = notice_of(message.parsed) or "other"
+        until, named = term_of(message.parsed, provider, arrived=message.internal_date, days=self._policy.notice_days)
+        uow.add_secure_notice(message.id, case.id, provider=provider, open_before=until, named=named)
+
+    @staticmethod
+    def _remember_copy(uow: UnitOfWork, case: Case | None, message: NewMessage, now: datetime) -> None:
+        """An answer to the other form of a mail, which has its own Message-ID, finds the case as well."""
+        own_id = message.parsed.message_id
+        if case is not None and own_id and uow.message_by_identity(message.identity_key) is None:
+            uow.add_thread_id(case.id, own_id, at=now)
 
     def _trip_breaker(self, uow: UnitOfWork, now: datetime) -> None:
         """Too many acknowledgements in an hour: none leaves any more until a person releases the breaker."""
@@ -303,28 +328,22 @@ class TakingIn:
         self, uow: UnitOfWork, case: Case, message: NewMessage, reading: Reading, action: AppendToCase, now: datetime
     ) -> Case:
         assessment = reading.assessment
-        raised = action.raised_to is not None
-        # a case that becomes more urgent, or begins anew, must be taken up again by a person
-        taken_up_at = None if action.reopened or raised else case.taken_up_at
-        changed = replace(
+        changed = after_message(
             case,
-            state=state_after_sender_wrote(case.state, taken_up=case.taken_up_at is not None),
-            waiting_for=None,
-            paused_ends_left=None,
-            band=action.raised_to or case.band,
-            urgency=assessment.urgency if raised and assessment.urgency is not Urgency.REGULAR else case.urgency,
-            danger=case.danger or assessment.danger,
-            arrived_at=message.internal_date if action.reopened else case.arrived_at,
-            answer_due=action.terms.answer_due,
-            take_up_due=action.terms.take_up_due,
-            at_risk_at=action.terms.at_risk_at,
-            taken_up_at=taken_up_at,
-            answered_at=None,
-            ended_at=None,
+            band=assessment.band,
+            urgency=assessment.urgency,
+            danger=assessment.danger,
+            laws=assessment.laws,
+            arrived=message.internal_date,
+            terms=action.terms,
+            reopened=action.reopened,
         )
         uow.add_message(message, case_id=case.id)
         uow.add_assessment(message.id, case.id, assessment, at=now)
+        if action.reopened:  # the case goes on with the question of this mail
+            uow.set_judgement(case.id, assessment)
         uow.save_case(changed)
+        self._note_secure_mail(uow, case, message)
         uow.audit(
             "follow_up_received",
             at=now,
@@ -346,6 +365,9 @@ class TakingIn:
             uow.add_acknowledgement(case.id, at=now, outbox_id=None, reasons=reasons, promised_for=None)
             return case
         outbox_id = new_row_id(now)
-        uow.add_outbox(letter.as_item(outbox_id, case.id, now), due_at=now, message_id=letter.message_id)
+        state = "uncertain" if action.maybe_sent else "due"
+        uow.add_outbox(letter.as_item(outbox_id, case.id, now), due_at=now, message_id=letter.message_id, state=state)
+        if action.maybe_sent:
+            uow.audit("acknowledgement_doubtful", at=now, actor="system", case_id=case.id)
         uow.add_acknowledgement(case.id, at=now, outbox_id=outbox_id, reasons=(), promised_for=action.promised_answer)
         return replace(case, promised_for=action.promised_answer)

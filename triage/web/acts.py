@@ -38,6 +38,21 @@ class CaseActs(Protocol):
 
     def note(self, reference: str, *, user: User, text: str) -> None: ...
 
+    def open_notice(self, reference: str, *, user: User, version: int, message_id: str, text: str) -> None:
+        """The content behind a notice of secure mail was opened; `text` may be empty, else it is kept and judged."""
+
+    def accept_link(self, reference: str, *, user: User, version: int, other: str) -> None:
+        """The messages of this case go to `other`, which it named; this case is closed. Cannot be taken back."""
+
+    def refuse_link(self, reference: str, *, user: User, version: int, other: str) -> None:
+        """This case stays apart from `other` for good."""
+
+    def link_clients(self, reference: str, *, user: User, version: int, other: str) -> None:
+        """Both cases are about one person; one handler gets both."""
+
+    def part_clients(self, reference: str, *, user: User, version: int, other: str) -> None:
+        """The cases are not about one person, or not any more; never proposed again."""
+
     def save_draft(self, reference: str, *, user: User, base_revision: int, content: DraftContent) -> DraftRevision:
         """The new revision. ConflictError when a newer one than `base_revision` exists (0: there is none yet)."""
 

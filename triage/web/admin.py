@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from starlette.responses import Response
 
 from triage.errors import ConflictError
@@ -11,12 +13,19 @@ from triage.web.forms import BadForm
 OUTBOX_STATES = ("uncertain", "refused", "deferred", "sending", "due")
 
 
+WITHHELD_PAGE = 50
+
+
 def admin_screen(visit: Visit) -> Response:
     return _show(visit)
 
 
 def _show(visit: Visit, *, problem: str = "") -> Response:
-    queries = visit.desk.queries
+    queries, health = visit.desk.queries, visit.desk.health()
+    total = queries.withheld_count()
+    pages = max(1, -(-total // WITHHELD_PAGE))
+    asked = visit.query("pagina")
+    number = min(max(1, int(asked)), pages) if asked.isascii() and asked.isdigit() else 1
     return visit.page(
         "beheer.html",
         409 if problem else 200,
@@ -25,10 +34,25 @@ def _show(visit: Visit, *, problem: str = "") -> Response:
         jobs=queries.health(),
         outbox=queries.outbox(states=OUTBOX_STATES),
         quarantined=queries.quarantined(),
-        withheld=queries.withheld(limit=100),
-        breaker=visit.desk.health().get("breaker_tripped"),
+        withheld=queries.withheld(limit=WITHHELD_PAGE, offset=(number - 1) * WITHHELD_PAGE),
+        withheld_total=total,
+        page_number=number,
+        pages=pages,
+        acknowledged_last_hour=queries.acknowledged_last_hour(now=visit.now),
+        budget=health.get("budget") or {},
+        go_live=queries.go_live() if visit.desk.mode == "shadow" else None,
+        held_by_shadow=queries.held_by_shadow(),
+        breaker=health.get("breaker_tripped"),
+        mailbox=_mailbox(health.get("mailbox")),
         users=visit.desk.accounts.all(),
     )
+
+
+def _mailbox(told: object) -> dict[str, object]:
+    """How the mailbox is reached, as the health report has it; None for what it does not say."""
+    known = told if isinstance(told, Mapping) else {}
+    keys = ("idle", "notice", "notice_at", "oauth", "signed_in_at", "refreshed_at", "refused_at", "refused_code")
+    return {key: known.get(key) for key in keys}
 
 
 def release_quarantined_screen(visit: Visit) -> Response:

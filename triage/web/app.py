@@ -25,7 +25,7 @@ from triage.core.rights import Right
 from triage.core.sla import SlaRules
 from triage.ports import Accounts, Clock, Queries, User
 from triage.settings import Organisation, WebSettings
-from triage.web import account, admin, cases, draft_acts, present, worklist
+from triage.web import account, admin, cases, draft_acts, present, related, worklist
 from triage.web.acts import CaseActs
 from triage.web.auth import Logins, password_hash
 from triage.web.case_acts import CASE_ACTS, case_act_screen
@@ -130,6 +130,8 @@ def environment(folder: Path) -> Environment:
         size=present.size,
         state_words=present.state_words,
         masked=mask_bsn,
+        sender=related.sender_words,
+        before=related.before_words,
     )
     env.globals.update(WORDS=WORDS)
     return env

@@ -14,6 +14,7 @@ from triage.core.assessment import BAND_ORDER, LAWS, Urgency
 from triage.core.case import WaitingFor
 from triage.core.rights import Right
 from triage.errors import ConflictError, NotAllowed
+from triage.web import related
 from triage.web.cases import URGENCY_CHOICES, Problem, show_case
 from triage.web.desk import Visit
 from triage.web.forms import BadForm
@@ -21,6 +22,11 @@ from triage.web.forms import BadForm
 OVERTAKEN = "Iemand anders heeft deze zaak net veranderd. Hieronder staat de nieuwe stand; er is niets gedaan."
 FORBIDDEN = "Dit kan niet in de stand waarin de zaak nu is."
 _CLAIMS = frozenset({"oppakken", "overnemen"})
+ON_ITS_WAY = (
+    "Dit is al besloten, of de zaak is net veranderd, of er is nog een antwoord van deze zaak onderweg. Kijk nog eens; "
+    "er is niets gedaan."
+)
+_DECISIONS = frozenset({"samenvoegen", "apart-houden"})
 REASON_MISSING = "Schrijf op waarom. De reden staat straks bij de zaak."
 
 
@@ -63,6 +69,8 @@ def case_act_screen(act: CaseAct) -> Callable[[Visit], Response]:
 
 def _overtaken(visit: Visit, reference: str, path: str) -> str:
     """Why the act came too late; who wanted the case itself hears who has it."""
+    if path in _DECISIONS:
+        return ON_ITS_WAY
     page = visit.desk.queries.case_page(reference)
     holder = page.assignee_name if page.case.assignee != visit.user.id else None
     if path not in _CLAIMS or not holder:
@@ -176,5 +184,10 @@ CASE_ACTS: tuple[CaseAct, ...] = (
     CaseAct("wetten", Right.WORK, "laws_corrected", "wetten", _correct_laws, anchor="#beoordeling"),
     CaseAct("urgentie", Right.WORK, "urgency_corrected", "urgentie", _correct_urgency, anchor="#beoordeling"),
     CaseAct("notitie", Right.NOTE, "noted", "notitie", _note, field="tekst", anchor="#notities"),
+    CaseAct("samenvoegen", Right.DECIDE, "link_accepted", "samengevoegd", related.accept_link),
+    CaseAct("apart-houden", Right.DECIDE, "link_refused", "apart", related.refuse_link),
+    CaseAct("zelfde-persoon", Right.WORK, "clients_linked", "gekoppeld", related.link_clients),
+    CaseAct("andere-persoon", Right.WORK, "clients_parted", "ontkoppeld", related.part_clients),
+    CaseAct("geopend", Right.WORK, "notice_opened", "geopend", related.open_notice, field="tekst"),
     CaseAct("opnieuw-versturen", Right.RESEND, "uncertain_released", "opnieuw", _resend),
 )

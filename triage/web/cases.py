@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from triage.core.actions import Terms
 from triage.core.assessment import LAWS, Assessment, Band, Urgency
+from triage.core.automated import is_no_reply_address
 from triage.core.case import OPEN_STATES, Case
 from triage.core.gate import SIGNATURE
 from triage.core.mail import MessageKind
@@ -24,6 +24,7 @@ from triage.web.desk import Visit
 from triage.web.drafting import Editor, editor_of, reply_of
 from triage.web.mailtext import FoldedText, clean_html, cues, fold, pieces
 from triage.web.present import law_certainty, margin_words, paused_words, state_words, term, urgency_certainty, when
+from triage.web.related import related, shown_notices
 from triage.web.words import word
 
 URGENCY_CHOICES: tuple[tuple[Band, Urgency], ...] = (
@@ -34,7 +35,7 @@ URGENCY_CHOICES: tuple[tuple[Band, Urgency], ...] = (
     (Band.NORMAL, Urgency.REGULAR),
 )
 TROUBLED = ("refused", "uncertain")
-_REFERENCE = re.compile(r"JL-\d{4}-\d{5,}")
+_FEW_RECIPIENTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,11 @@ class Trouble:
     def codes(self) -> tuple[int, ...]:
         """What our mail server answered, each code once."""
         return tuple(dict.fromkeys(row.reply_code for row in self.rows if row.reply_code))
+
+    @property
+    def recipients(self) -> str:
+        """Who did not get it; a copy is named so."""
+        return ", ".join(f"{row.recipient}{' (kopie)' if row.copy else ''}" for row in self.rows if row.recipient)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +131,11 @@ def show_case(
         urgency_choices=URGENCY_CHOICES,
         troubles=troubles(page.outbox),
         troubled_here=troubled_replies(page.outbox).get(case.reference, Counter()),
-        proposed_links=proposed_links(page.timeline),
+        related=related(visit, page),
+        notices=shown_notices(page.notices, now),
+        laws_by_people=any(row.action == "laws_corrected" for row in page.timeline),
+        recipient_warnings=recipient_warnings((editor or editor_of(page, reply)).to),
+        acknowledgement_came_back=acknowledgement_came_back(page.timeline),
         signature=SIGNATURE,
         editor=editor or editor_of(page, reply),
         reply=reply,
@@ -179,9 +189,10 @@ def troubles(outbox: Sequence[OutboxRow]) -> list[Trouble]:
     found = []
     for kind in ("reply", "acknowledgement"):
         for state in TROUBLED:
-            rows = tuple(row for row in outbox if (row.kind, row.state) == (kind, state))
+            rows = tuple(row for row in outbox if (row.kind, row.state) == (kind, state) and not row.settled)
+            about = "copy" if rows and all(row.copy for row in rows) else kind
             if rows:
-                found.append(Trouble(kind, state, rows, word(f"{kind}_{state}", "trouble_advice")))
+                found.append(Trouble(kind, state, rows, word(f"{about}_{state}", "trouble_advice")))
     return found
 
 
@@ -189,15 +200,9 @@ def troubled_replies(rows: Sequence[OutboxRow]) -> dict[str, Counter[str]]:
     """For the lists: reference → how many mails of its replies were refused or are uncertain."""
     found: dict[str, Counter[str]] = {}
     for row in rows:
-        if row.kind == "reply" and row.reference and row.state in TROUBLED:
+        if row.kind == "reply" and row.reference and row.state in TROUBLED and not row.settled:
             found.setdefault(row.reference, Counter())[row.state] += 1
     return found
-
-
-def proposed_links(timeline: Sequence[AuditRow]) -> list[str]:
-    """Cases that the sender named with a valid token, though from an address that never wrote in them."""
-    named = [str(row.details.get("proposed_link") or "") for row in timeline if row.action == "case_opened"]
-    return [reference for reference in dict.fromkeys(named) if _REFERENCE.fullmatch(reference)]
 
 
 def promise_words(case: Case) -> tuple[datetime, datetime] | None:
@@ -227,6 +232,12 @@ def audit_words(row: AuditRow) -> str:
             said.append(word(value, "alert"))
         elif key == "proposed_link" and value:
             said.append(f"de afzender noemt zaak {value}")
+        elif key == "other" and value:
+            said.append(f"zaak {value}")
+        elif key == "messages":
+            said.append("1 bericht" if value == 1 else f"{value} berichten")
+        elif key == "text" and value is True:
+            said.append("met de tekst als notitie")
         elif key == "reopened" and value is True:
             said.append("de zaak is weer open")
         elif key == "raised_to" and value:
@@ -240,9 +251,33 @@ def audit_words(row: AuditRow) -> str:
             said.append(word(value, group))
         elif key == "laws" and isinstance(value, list | tuple):
             said.append(", ".join(word(law, "law") for law in value) or "geen van de vier wetten")
+        elif key == "recipients" and isinstance(value, list | tuple):
+            said += recipient_words([str(one) for one in value])
         elif key == "reasons" and isinstance(value, list | tuple):
             said.append("; ".join(word(reason, "no_reply_reason") for reason in value))
     return " · ".join(said)
+
+
+def recipient_words(results: Sequence[str]) -> list[str]:
+    """What a delivery report says of each recipient; the audit row keeps codes such as `failed_permanent 5.1.1`."""
+    said = []
+    for number, result in enumerate(results, 1):
+        delivery, _, status = result.partition(" ")
+        who = f"ontvanger {number}: " if len(results) > 1 else ""
+        said.append(f"{who}{word(delivery, 'delivery')}{f' (code {status})' if status else ''}")
+    return said
+
+
+def recipient_warnings(written: str) -> list[str]:
+    """What to know of the addresses in the field "Aan" before the reply leaves, as codes."""
+    recipients = [one.strip() for one in written.split(",") if one.strip()]
+    found = ["no_reply_address"] if any(is_no_reply_address(one) for one in recipients) else []
+    return [*found, "many_recipients"] if len(recipients) > _FEW_RECIPIENTS else found
+
+
+def acknowledgement_came_back(timeline: Sequence[AuditRow]) -> bool:
+    """A delivery report said that the acknowledgement did not arrive."""
+    return any(row.action == "acknowledgement_bounced" for row in timeline)
 
 
 def presence_screen(visit: Visit) -> Response:
@@ -254,6 +289,7 @@ def presence_screen(visit: Visit) -> Response:
             "anderen": list(visit.desk.presence.look(reference, visit.user, visit.now)),
             "berichten": sum(message.direction == "in" for message in page.messages),
             "versie": page.case.version,
+            "antwoord": reply.state if (reply := reply_of(page, {})) else "",
         }
     )
 

@@ -60,8 +60,8 @@ def dashboard_screen(visit: Visit) -> Response:
         "toezicht.html",
         promises=promises,
         mail=mail,
-        uncertain=queries.outbox(states=("uncertain",)),
-        refused=queries.outbox(states=("refused",)),
+        uncertain=[row for row in queries.outbox(states=("uncertain",)) if not row.settled],
+        refused=[row for row in queries.outbox(states=("refused",)) if not row.settled],
         quarantined=queries.quarantined(),
         ledger=queries.ledger(),
     )

@@ -8,6 +8,7 @@ from datetime import datetime
 from difflib import SequenceMatcher
 
 from triage.core.gate import SIGNATURE
+from triage.core.names import poses_as_other
 from triage.ports import CasePage, DraftContent, DraftRevision
 from triage.web.forms import Form, addresses
 
@@ -60,7 +61,8 @@ class Reply:
 
 def editor_of(page: CasePage, reply: Reply | None) -> Editor:
     """The newest revision; an empty letter when there is none yet or the newest one was sent."""
-    name = " ".join(page.contact_name.split()) or "heer of mevrouw"
+    posing = poses_as_other(page.contact_name, page.contact_address)
+    name = ("" if posing else " ".join(page.contact_name.split())) or "heer of mevrouw"
     letter = EMPTY_LETTER.format(name=name.translate({91: None, 93: None}))
     if not page.drafts:
         received = [message for message in page.messages if message.direction == "in"]

@@ -111,7 +111,7 @@ def list_screen(which: str) -> Screen:
             title=TITLES[which],
             lists=[(LISTS[key], TITLES[key], key == which) for key in LISTS],
             lines=[line_of(row, visit.now) for row in rows],
-            troubled=troubled_replies(visit.desk.queries.outbox(states=TROUBLED)),
+            troubled=troubled_replies(visit.desk.queries.outbox(states=TROUBLED, kind="reply", limit=2000)),
             total=total,
             first=(filter_.page - 1) * PAGE_SIZE + 1,
             page_number=filter_.page,

@@ -163,6 +163,7 @@ def test_one_failing_item_does_not_hold_up_the_others(desk: Harness) -> None:
     assert states(desk) == ["refused", "sent", "sent", "uncertain"]
 
 
+@pytest.mark.protocol("S01")
 def test_pauses_grow_and_end() -> None:
     pauses = [next_attempt(attempt, START, START) for attempt in range(1, 12)]
     assert all(pause is not None for pause in pauses)
@@ -173,6 +174,7 @@ def test_pauses_grow_and_end() -> None:
     assert next_attempt(3, START, START + timedelta(days=3)) is None
 
 
+@pytest.mark.protocol("F05")
 def test_the_envelope_of_a_reply_is_ours_and_never_null(desk: Harness) -> None:
     with_questions(desk)
     desk.relay_once()
@@ -195,6 +197,7 @@ def test_the_envelope_of_a_reply_is_ours_and_never_null(desk: Harness) -> None:
     assert page.case.answered_at == leaves
 
 
+@pytest.mark.protocol("S21")
 def test_a_reply_that_left_is_copied_to_sent_once_and_its_question_is_marked_answered(desk: Harness) -> None:
     with_questions(desk)
     draft = desk.store.queries.case_page("JL-2026-00001").drafts[0]

@@ -18,12 +18,15 @@ from triage.errors import ConflictError, NotFound
 from triage.ports import CaseFilter, DraftContent
 
 
+@pytest.mark.protocol("Q13")
 def test_a_case_page_gives_back_what_was_taken_in(store: SqlStore, make: Maker) -> None:
     mail = make.mail(
         1,
         sender=EmailAddress("secretaris@example.nl", "Sec"),
         reply_to=(EmailAddress("terug@example.nl"),),
-        forwarded_text="Van: Piet <piet@example.nl>\nAan: mij\n\nHallo",
+        forwarded_text="Hallo",
+        originally_from="Piet <piet@example.nl>",
+        originally_found="attached",
         new_text="alleen nieuw",
     )
     case = make.case(mail=mail)
@@ -39,7 +42,7 @@ def test_a_case_page_gives_back_what_was_taken_in(store: SqlStore, make: Maker) 
     assert message.new_text == "alleen nieuw"
     assert (message.from_name, message.from_address) == ("Anna Marker1", "Anna1@Example.NL")
     assert message.sent_by == "Sec <secretaris@example.nl>"
-    assert message.originally_from == "Piet <piet@example.nl>"
+    assert (message.originally_from, message.originally_found) == ("Piet <piet@example.nl>", "attached")
     assert (message.to, message.reply_to) == (("loket@example.org",), ("terug@example.nl",))
     assert message.attachments == (("brief-Marker1.pdf", "application/pdf", 1234),)
     assert message.defects == ("no_date",)

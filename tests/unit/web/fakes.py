@@ -28,12 +28,14 @@ from triage.ports import (
     Credentials,
     DraftContent,
     DraftRevision,
+    GoLive,
     JobHealth,
     LedgerSummary,
     MessageView,
     NoteRow,
     OutboxRow,
     QuarantineRow,
+    SameClient,
     Supervision,
     User,
 )
@@ -192,6 +194,8 @@ class Helpdesk:
     quarantine: list[QuarantineRow] = field(default_factory=list)
     withheld_rows: list[tuple[str, AcknowledgementView]] = field(default_factory=list)
     asked: list[CaseFilter] = field(default_factory=list)
+    alike: dict[str, list[SameClient]] = field(default_factory=dict)
+    last_hour: int = 0
     undo: timedelta = timedelta(seconds=20)
 
     def put(self, page: CasePage) -> CasePage:
@@ -250,6 +254,7 @@ class Helpdesk:
             assignee=page.assignee_name,
             clock_state=str(clock_state(case, now)),
             kind=page.kind,
+            open_before=min((one.open_before for one in page.notices if one.opened_at is None), default=None),
         )
 
     def supervision(self, *, now: datetime, today_ends: datetime) -> Supervision:
@@ -275,8 +280,11 @@ class Helpdesk:
     def raw_message(self, message_id: str) -> bytes:
         return b"Subject: ruw\r\n\r\n<script>alert(1)</script>\r\n"
 
-    def outbox(self, *, states: Sequence[str], limit: int = 200) -> Sequence[OutboxRow]:
-        return [row for row in self.outbox_rows if row.state in states][:limit]
+    def outbox(self, *, states: Sequence[str], kind: str | None = None, limit: int = 200) -> Sequence[OutboxRow]:
+        return [row for row in self.outbox_rows if row.state in states and kind in (None, row.kind)][:limit]
+
+    def held_by_shadow(self) -> int:
+        return sum(view.reasons == ("shadow_mode",) for _, view in self.withheld())
 
     def quarantined(self) -> Sequence[QuarantineRow]:
         return self.quarantine
@@ -284,8 +292,20 @@ class Helpdesk:
     def ledger(self) -> LedgerSummary:
         return LedgerSummary({"case": len(self.pages), "ignored": 3}, 0, len(self.pages) + 3)
 
-    def withheld(self, *, limit: int = 200) -> Sequence[tuple[str, AcknowledgementView]]:
-        return self.withheld_rows[:limit]
+    def withheld(self, *, limit: int = 200, offset: int = 0) -> Sequence[tuple[str, AcknowledgementView]]:
+        return self.withheld_rows[offset : offset + limit]
+
+    def withheld_count(self) -> int:
+        return len(self.withheld_rows)
+
+    def acknowledged_last_hour(self, *, now: datetime) -> int:
+        return self.last_hour
+
+    def go_live(self) -> GoLive:
+        return GoLive(2, {"no_reply_address": 1})
+
+    def same_client(self, reference: str) -> Sequence[SameClient]:
+        return self.alike.get(reference, ())
 
     def health(self) -> Sequence[JobHealth]:
         return [
@@ -389,6 +409,23 @@ class Helpdesk:
     def _note(self, reference: str, user: User, text: str) -> None:
         page = self.case_page(reference)
         self.put(replace(page, notes=(*page.notes, NoteRow(self.clock(), user.display_name, text))))
+
+    def accept_link(self, reference: str, *, user: User, version: int, other: str) -> None:
+        self._change("accept_link", reference, version, state=CaseState.CLOSED)
+
+    def refuse_link(self, reference: str, *, user: User, version: int, other: str) -> None:
+        self._change("refuse_link", reference, version)
+
+    def link_clients(self, reference: str, *, user: User, version: int, other: str) -> None:
+        self._change("link_clients", reference, version)
+
+    def part_clients(self, reference: str, *, user: User, version: int, other: str) -> None:
+        self._change("part_clients", reference, version)
+
+    def open_notice(self, reference: str, *, user: User, version: int, message_id: str, text: str) -> None:
+        self._change("open_notice", reference, version)
+        if text:
+            self._note(reference, user, text)
 
     def save_draft(self, reference: str, *, user: User, base_revision: int, content: DraftContent) -> DraftRevision:
         page = self.case_page(reference)

@@ -42,6 +42,11 @@ ADDRESSES: list[tuple[str, str, dict[str, object], Right | None]] = [
     ("POST", f"{CASE}/wetten", {"versie": 1, "wetten": "wmo"}, Right.WORK),
     ("POST", f"{CASE}/urgentie", {"versie": 1, "urgentie": "urgent:palliative"}, Right.WORK),
     ("POST", f"{CASE}/notitie", {"tekst": "gebeld"}, Right.NOTE),
+    ("POST", f"{CASE}/samenvoegen", {"versie": 1, "andere": "JL-2026-00042"}, Right.DECIDE),
+    ("POST", f"{CASE}/apart-houden", {"versie": 1, "andere": "JL-2026-00042"}, Right.DECIDE),
+    ("POST", f"{CASE}/zelfde-persoon", {"versie": 1, "andere": "JL-2026-00042"}, Right.WORK),
+    ("POST", f"{CASE}/andere-persoon", {"versie": 1, "andere": "JL-2026-00042"}, Right.WORK),
+    ("POST", f"{CASE}/geopend", {"versie": 1, "bericht": "m-1"}, Right.WORK),
     ("POST", f"{CASE}/opnieuw-versturen", {"verzending": "o-1"}, Right.RESEND),
     ("POST", f"{CASE}/concept", DRAFT, Right.DRAFT),
     ("POST", f"{CASE}/concept", {**DRAFT, "doe": "goedkeuren"}, Right.RELEASE),
@@ -410,6 +415,7 @@ def test_views_and_acts_are_told_to_the_access_log() -> None:
     ]
 
 
+@pytest.mark.protocol("Q13")
 def test_the_original_is_a_download_of_this_case_only() -> None:
     made = world()
     made.helpdesk.put(case_page(2, messages=(message(2),)))

@@ -30,6 +30,7 @@ def opened(world: World, role: str = "medewerker") -> str:
     return answer.text
 
 
+@pytest.mark.protocol("M22")
 def test_hostile_html_is_inert() -> None:
     world = World()
     world.helpdesk.put(case_page(1, messages=(message(1, html=HOSTILE_HTML),)))
@@ -44,6 +45,7 @@ def test_hostile_html_is_inert() -> None:
     assert "<base" not in page and "kwaad.example" not in page
 
 
+@pytest.mark.protocol("M20")
 @pytest.mark.parametrize("field", ["subject", "from_name", "from_address", "text", "sent_by", "originally_from"])
 def test_hostile_text_is_text_in_every_field(field: str) -> None:
     world = World()
@@ -63,6 +65,7 @@ def test_hostile_text_is_text_in_every_field(field: str) -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt;{{ config }}{% for x in y %}" in page
 
 
+@pytest.mark.protocol("Q13")
 def test_quoted_history_is_folded_and_nothing_is_lost() -> None:
     world = World()
     text = "Ja graag.\n\nOp 2 nov schreef u:\n> Wilt u dat?"
@@ -157,6 +160,19 @@ def test_a_reply_that_did_not_leave_is_told_at_the_top_with_what_to_do_and_how_m
     assert "/opnieuw-versturen" not in opened(world, "trainee")
 
 
+def test_who_did_not_get_a_reply_is_named_and_an_answer_that_left_later_ends_the_warning() -> None:
+    world = World()
+    refused = OutboxRow("o-1", "reply", "refused", REFERENCE, NOW, NOW, 1, None, 550, "5.1.1")
+    copy = replace(refused, recipient="zus@mensen.example", copy=True)
+    world.helpdesk.put(case_page(1, outbox=(copy,)))
+    page = opened(world)
+    assert "Aan: zus@mensen.example (kopie)." in page and "De ontvanger van de kopie heeft dit antwoord niet" in page
+    world.helpdesk.put(case_page(1, outbox=(replace(refused, settled=True),)))
+    world.helpdesk.outbox_rows.append(replace(refused, settled=True))
+    assert "eweigerd" not in opened(world)
+    assert "eweigerd" not in world.browser().login("medewerker").get("/werkvoorraad").text
+
+
 def test_a_case_without_such_a_reply_has_no_such_warning() -> None:
     world = World()
     world.helpdesk.put(
@@ -166,23 +182,45 @@ def test_a_case_without_such_a_reply_has_no_such_warning() -> None:
     assert "Antwoord geweigerd" not in page and "Antwoord onzeker" not in page
 
 
-def test_a_proposed_link_is_shown_with_the_case_it_names() -> None:
+@pytest.mark.protocol("Q10")
+@pytest.mark.parametrize(
+    ("sender", "where", "told"),
+    [
+        ("balie@huisarts.example", "text", "zo staat het in de doorgestuurde tekst; niet gecontroleerd"),
+        ("", "attached", "volgens de bijgevoegde mail; niet gecontroleerd"),
+    ],
+)
+def test_both_sides_of_a_forwarded_mail_are_told(sender: str, where: str, told: str) -> None:
     world = World()
-    told = AuditRow(NOW, "system", "case_opened", {"proposed_link": "JL-2026-00042"})
-    world.helpdesk.put(case_page(1, timeline=(told,)))
+    shown = message(1, sent_by=sender, originally_from="A. Bos", originally_found=where)
+    world.helpdesk.put(case_page(1, messages=(shown,)))
     page = opened(world)
-    assert 'href="/zaak/JL-2026-00042">JL-2026-00042</a>, maar schrijft vanaf een ander adres.' in page
-    assert "Kijk zelf of deze vragen bij elkaar horen." in page
-    world.helpdesk.put(case_page(1, timeline=(AuditRow(NOW, "system", "case_opened", {"proposed_link": "<b>x</b>"}),)))
-    assert "De afzender noemt zaak <a" not in opened(world)
+    assert f"Verstuurd door:</strong> {sender or 'anna@post.example'}" in page
+    assert f'Oorspronkelijk van:</strong> A. Bos <span class="stil">({told})' in page
 
 
-def test_both_sides_of_a_forwarded_mail_are_told() -> None:
+def test_a_mail_of_its_own_names_no_other_writer() -> None:
     world = World()
-    world.helpdesk.put(case_page(1, messages=(message(1, sent_by="balie@huisarts.example", originally_from="A. Bos"),)))
+    world.helpdesk.put(case_page(1))
     page = opened(world)
-    assert "Verstuurd door:</strong> balie@huisarts.example" in page
-    assert "Oorspronkelijk van:</strong> A. Bos" in page
+    assert "Oorspronkelijk van:" not in page and "Verstuurd door:" not in page
+
+
+@pytest.mark.protocol("Q09")
+@pytest.mark.parametrize(
+    ("defect", "words"),
+    [
+        ("only_quote", "er staat alleen tekst uit een eerdere mail in"),
+        ("answers_in_quote", "de antwoorden staan tussen de tekst van onze eerdere mail"),
+    ],
+)
+def test_a_mail_without_text_of_its_own_is_shown_whole_and_marked(defect: str, words: str) -> None:
+    world = World()
+    text = "> Hoe oud is uw moeder?"
+    world.helpdesk.put(case_page(1, messages=(message(1, text=text, new_text=text, defects=(defect,)),)))
+    page = opened(world)
+    assert words in page
+    assert '<div class="mailtekst">&gt; Hoe oud is uw moeder?</div>' in page
 
 
 def test_defects_and_a_mail_that_is_not_complete_are_told() -> None:
@@ -215,7 +253,7 @@ def test_who_else_looks_is_advice_and_fades() -> None:
     trainee.get(CASE)
     assert "Ook in deze zaak: <span data-namen>Tom Smit</span>" in medewerker.get(CASE).text
     told = trainee.get(f"{CASE}/aanwezig", Accept="application/json").json()
-    assert told == {"anderen": ["Mira de Wit"], "berichten": 1, "versie": 1}
+    assert told == {"anderen": ["Mira de Wit"], "berichten": 1, "versie": 1, "antwoord": ""}
     assert medewerker.post(f"{CASE}/oppakken", versie=1).status_code == 303  # blocks nobody
     world.clock.now += timedelta(seconds=61)
     assert trainee.get(f"{CASE}/aanwezig", Accept="application/json").json()["anderen"] == []

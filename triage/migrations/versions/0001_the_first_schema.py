@@ -75,6 +75,26 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_facts")),
     )
     op.create_table(
+        "oauth_tokens",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("origin_key", sa.String(length=64), nullable=True),
+        sa.Column("refresh_token", sa.LargeBinary(), nullable=True),
+        sa.Column("access_token", sa.LargeBinary(), nullable=True),
+        sa.Column("signed_in_at", _MOMENT, nullable=True),
+        sa.Column("refreshed_at", _MOMENT, nullable=True),
+        sa.Column("expires_at", _MOMENT, nullable=True),
+        sa.Column("refused_at", _MOMENT, nullable=True),
+        sa.Column("refused_code", sa.String(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_oauth_tokens")),
+    )
+    op.create_table(
+        "server_notices",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("text", sa.LargeBinary(), nullable=True),
+        sa.Column("at", _MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_server_notices")),
+    )
+    op.create_table(
         "folders",
         sa.Column("folder", sa.String(length=255), nullable=False),
         sa.Column("uidvalidity", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -273,6 +293,29 @@ def upgrade() -> None:
             ],
             unique=False,
         )
+        batch_op.create_index("ix_cases_arrived_at", ["arrived_at"], unique=False)
+
+    op.create_table(
+        "case_links",
+        sa.Column("case_id", sa.String(length=36), nullable=False),
+        sa.Column("other_id", sa.String(length=36), nullable=False),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("state", sa.String(length=32), nullable=False),
+        sa.Column("actor", sa.String(length=36), nullable=False),
+        sa.Column("at", _MOMENT, nullable=False),
+        sa.CheckConstraint("kind IN ('conversation', 'same_client')", name=op.f("ck_case_links_kind")),
+        sa.CheckConstraint("state IN ('proposed', 'accepted', 'refused')", name=op.f("ck_case_links_state")),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["cases.id"], name=op.f("fk_case_links_case_id"), initially="DEFERRED", deferrable=True
+        ),
+        sa.ForeignKeyConstraint(
+            ["other_id"], ["cases.id"], name=op.f("fk_case_links_other_id"), initially="DEFERRED", deferrable=True
+        ),
+        sa.PrimaryKeyConstraint("case_id", "other_id", "kind", name=op.f("pk_case_links")),
+        sqlite_with_rowid=False,
+    )
+    with op.batch_alter_table("case_links", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_case_links_other_id"), ["other_id"], unique=False)
 
     op.create_table(
         "quarantine",
@@ -369,6 +412,7 @@ def upgrade() -> None:
         sa.Column("content_key", sa.String(length=64), nullable=True),
         sa.Column("message_id_key", sa.String(length=64), nullable=True),
         sa.Column("from_key", sa.String(length=64), nullable=True),
+        sa.Column("text_key", sa.String(length=64), nullable=True),
         sa.Column("view", sa.LargeBinary(), nullable=True),
         sa.Column("raw", sa.LargeBinary(), nullable=True),
         sa.CheckConstraint("direction IN ('in', 'out')", name=op.f("ck_messages_direction")),
@@ -382,6 +426,7 @@ def upgrade() -> None:
     with op.batch_alter_table("messages", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_messages_case_id"), ["case_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_messages_message_id_key"), ["message_id_key"], unique=False)
+        batch_op.create_index(batch_op.f("ix_messages_text_key"), ["text_key"], unique=False)
 
     op.create_table(
         "notes",
@@ -545,8 +590,37 @@ def upgrade() -> None:
     with op.batch_alter_table("corrections", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_corrections_case_id"), ["case_id"], unique=False)
 
+    op.create_table(
+        "secure_notices",
+        sa.Column("message_id", sa.String(length=36), nullable=False),
+        sa.Column("case_id", sa.String(length=36), nullable=False),
+        sa.Column("provider", sa.String(length=32), nullable=False),
+        sa.Column("open_before", _MOMENT, nullable=False),
+        sa.Column("named", sa.Boolean(), nullable=False),
+        sa.Column("opened_at", _MOMENT, nullable=True),
+        sa.Column("opened_by", sa.String(length=36), nullable=True),
+        sa.Column("reminded_at", _MOMENT, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["cases.id"], name=op.f("fk_secure_notices_case_id"), initially="DEFERRED", deferrable=True
+        ),
+        sa.ForeignKeyConstraint(
+            ["message_id"],
+            ["messages.id"],
+            name=op.f("fk_secure_notices_message_id"),
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.PrimaryKeyConstraint("message_id", name=op.f("pk_secure_notices")),
+    )
+    with op.batch_alter_table("secure_notices", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_secure_notices_case_id"), ["case_id"], unique=False)
+
 
 def downgrade() -> None:
+    with op.batch_alter_table("secure_notices", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_secure_notices_case_id"))
+
+    op.drop_table("secure_notices")
     with op.batch_alter_table("corrections", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_corrections_case_id"))
 
@@ -581,6 +655,7 @@ def downgrade() -> None:
 
     op.drop_table("notes")
     with op.batch_alter_table("messages", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_messages_text_key"))
         batch_op.drop_index(batch_op.f("ix_messages_message_id_key"))
         batch_op.drop_index(batch_op.f("ix_messages_case_id"))
 
@@ -597,7 +672,12 @@ def downgrade() -> None:
 
     op.drop_table("sessions")
     op.drop_table("quarantine")
+    with op.batch_alter_table("case_links", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_case_links_other_id"))
+
+    op.drop_table("case_links")
     with op.batch_alter_table("cases", schema=None) as batch_op:
+        batch_op.drop_index("ix_cases_arrived_at")
         batch_op.drop_index("ix_cases_worklist")
 
     op.drop_table("cases")
@@ -625,6 +705,8 @@ def downgrade() -> None:
     op.drop_table("ledger")
     op.drop_table("leases")
     op.drop_table("jobs")
+    op.drop_table("server_notices")
+    op.drop_table("oauth_tokens")
     op.drop_table("folders")
     op.drop_table("facts")
     op.drop_table("decisions")

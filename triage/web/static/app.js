@@ -119,16 +119,71 @@ function keepDraft(form) {
 function countDown(place) {
   const end = performance.now() + seconds(Number(place.dataset.vertrek));
   const tick = () => {
+    if (!place.isConnected) return;
     const left = Math.ceil((end - performance.now()) / 1000);
     if (left > 0) { place.textContent = `Nog ${left} seconden.`; setTimeout(tick, seconds(1)); return; }
-    place.textContent = "De mail gaat nu weg. Ververs de pagina om te zien of hij verstuurd is.";
+    place.textContent = "Wordt verstuurd.";
   };
   tick();
 }
 
+const typedIn = (part) => part.contains(document.activeElement) && document.activeElement.matches("input, textarea, select")
+  || [...part.querySelectorAll("input:not([type=hidden]), textarea")].some((field) => field.value !== field.defaultValue || field.checked !== field.defaultChecked);
+
+// Puts the newest parts of this very page in place of what stands there; a part in which somebody types is left alone.
+async function renew() {
+  const answer = await fetch(location.pathname, { credentials: "same-origin" });
+  if (!answer.ok) throw new Error(String(answer.status));
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  let whole = true;
+  for (const part of document.querySelectorAll("[data-vers]")) {
+    const newer = fresh.querySelector(`[data-vers="${part.dataset.vers}"]`);
+    if (!newer) continue;
+    if (typedIn(part)) { whole = false; continue; }
+    part.replaceChildren(...newer.childNodes);
+    if (newer.dataset.volg) part.dataset.volg = newer.dataset.volg; else delete part.dataset.volg;
+    begin(part);
+  }
+  const here = document.querySelector("[data-aanwezig]");
+  const there = fresh.querySelector("[data-aanwezig]");
+  if (whole && here && there) {
+    here.dataset.versie = there.dataset.versie;
+    here.dataset.berichten = there.dataset.berichten;
+  }
+}
+
+// An approved reply is followed until it left, or until it is known that it did not.
+function followReply(part) {
+  const place = document.querySelector("[data-aanwezig]");
+  let asked = 0;
+  const hideLink = () => { for (const link of part.querySelectorAll("[data-ververs]")) link.hidden = true; };
+  hideLink();
+  const look = async () => {
+    if (!part.dataset.volg) return;
+    asked += 1;
+    if (!document.hidden) {
+      try {
+        const news = await ask(place.dataset.aanwezig);
+        if (news.antwoord !== part.dataset.volg) { await renew(); hideLink(); }
+      } catch { /* the next look tries again; the link ‘Ververs’ is shown for those who do not want to wait */
+        for (const link of part.querySelectorAll("[data-ververs]")) link.hidden = false;
+      }
+    }
+    setTimeout(look, seconds(asked < 60 ? 2 : 20));
+  };
+  setTimeout(look, seconds(2));
+}
+
+// What works on a part of the page, and starts anew when that part is renewed.
+function begin(root) {
+  for (const [selector, start] of [["[data-bewaar]", keepDraft], ["[data-vertrek]", countDown]]) {
+    for (const found of root.querySelectorAll(selector)) start(found);
+  }
+}
+
+begin(document);
 for (const [selector, start] of [
   ["[data-tellingen]", keepCounts],
   ["[data-aanwezig]", keepPresence],
-  ["[data-bewaar]", keepDraft],
-  ["[data-vertrek]", countDown],
+  ["[data-volg]", followReply],
 ]) for (const found of document.querySelectorAll(selector)) start(found);

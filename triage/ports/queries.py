@@ -1,0 +1,278 @@
+"""Reading for screens and reports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from triage.core.assessment import Assessment, Band, Urgency
+from triage.core.case import Case, CaseState, LinkKind, LinkState, WaitingFor
+from triage.core.mail import MessageKind
+from triage.ports.stored import DraftRevision
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRow:
+    """One line of the Werkvoorraad."""
+
+    reference: str
+    subject: str
+    contact: str
+    state: CaseState
+    waiting_for: WaitingFor | None
+    laws: tuple[str, ...]
+    laws_unclear: bool
+    urgency: Urgency
+    band: Band
+    danger: bool
+    topics: tuple[str, ...]
+    arrived_at: datetime
+    take_up_due: datetime | None
+    answer_due: datetime
+    taken_up_at: datetime | None
+    assignee: str | None  # display name
+    clock_state: str
+    kind: MessageKind
+    open_before: datetime | None = None  # of the first notice of secure mail that nobody opened yet
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFilter:
+    """`which` "open" or "no_reply_needed" or "ended" or "all"; the rest narrow it. `mine` is a user id."""
+
+    which: str = "open"
+    law: str | None = None
+    urgency: str | None = None
+    state: str | None = None
+    topic: str | None = None
+    mine: str | None = None
+    unassigned: bool = False
+    clock: str | None = None  # due_today | at_risk | breached | urgent_not_taken_up | take_up_breached
+    page: int = 1
+    page_size: int = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Supervision:
+    """The numbers of Toezicht, now."""
+
+    open: int
+    due_today: int
+    at_risk: int
+    breached: int
+    urgent_not_taken_up: int
+    uncertain: int
+    refused: int
+    quarantined: int
+    unaccounted: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessageView:
+    """A stored message for the screen: unsealed. `direction` is "in" or "out"."""
+
+    id: str
+    direction: str
+    kind: MessageKind
+    arrived_at: datetime
+    subject: str
+    from_name: str
+    from_address: str
+    sent_by: str  # Sender header when it differs from From, else ""
+    originally_from: str  # who wrote a forwarded mail, as its forwarder shows it; else ""
+    to: tuple[str, ...]
+    reply_to: tuple[str, ...]
+    text: str
+    new_text: str
+    html: str  # as sent: unsafe until cleaned
+    attachments: tuple[tuple[str, str, int], ...]  # (filename, content type, bytes)
+    defects: tuple[str, ...]
+    complete: bool
+    report: tuple[tuple[str, str, str], ...] = ()  # of a delivery report: (address or "", Delivery, status or "")
+    originally_found: str = ""  # where that stood: "text" or "attached"
+
+
+@dataclass(frozen=True, slots=True)
+class AcknowledgementView:
+    """`state` is the outbox state, or "withheld"."""
+
+    state: str
+    reasons: tuple[str, ...]
+    decided_at: datetime
+    promised_for: datetime | None
+    sent_at: datetime | None
+    reply_code: int | None
+    outbox_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    id: str
+    kind: str
+    state: str
+    reference: str | None
+    created_at: datetime
+    due_at: datetime
+    attempts: int
+    sent_at: datetime | None
+    reply_code: int | None
+    enhanced_status: str | None
+    settled: bool = False  # a newer reply of the case left: what happened to this one asks for nothing any more
+    recipient: str = ""  # only on a case's own page
+    copy: bool = False  # the recipient stands in Cc; only on a case's own page
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineRow:
+    id: str
+    uid: int
+    size: int
+    error: str
+    at: datetime
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    at: datetime
+    actor: str  # display name, or "system"
+    action: str
+    details: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class NoteRow:
+    at: datetime
+    author: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CaseLink:
+    """Another case that may belong with this one. `names_it`: this case named the other one (conversation only); the
+    named case hears of it only once it is accepted."""
+
+    reference: str
+    kind: LinkKind
+    state: LinkState
+    names_it: bool
+    case_state: CaseState
+    assignee: str | None  # display name
+    decided_by: str  # display name, or "system"
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SameClient:
+    """A case of another sender that may be about the same person; `reasons`: name, age, wording, urgency."""
+
+    reference: str
+    subject: str
+    contact_name: str
+    contact_address: str
+    arrived_at: datetime
+    state: CaseState
+    assignee: str | None  # display name
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GoLive:
+    """What `live` would have done so far, from what was decided: for an organisation that still runs in shadow."""
+
+    addresses: int  # different askers that would have got an acknowledgement
+    withheld_anyway: Mapping[str, int]  # reason → count, of those that live would have withheld too
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeRow:
+    """A notice of secure mail. `named`: the notice itself says until when; else it is the configured time."""
+
+    message_id: str
+    provider: str
+    open_before: datetime
+    named: bool
+    opened_at: datetime | None
+    opened_by: str | None  # display name
+
+
+@dataclass(frozen=True, slots=True)
+class CasePage:
+    """Everything Zaak shows. `messages` oldest first, `drafts` newest revision first."""
+
+    case: Case
+    kind: MessageKind
+    channel: str
+    backlog: bool
+    no_reply_rule: str
+    contact_name: str
+    contact_address: str
+    assignee_name: str | None
+    messages: tuple[MessageView, ...]
+    assessment: Assessment | None  # the newest one, as the machine made it
+    topics: tuple[str, ...]
+    laws_unclear: bool
+    acknowledgement: AcknowledgementView | None
+    drafts: tuple[DraftRevision, ...]
+    outbox: tuple[OutboxRow, ...]
+    notes: tuple[NoteRow, ...]
+    timeline: tuple[AuditRow, ...]
+    links: tuple[CaseLink, ...] = ()
+    notices: tuple[NoticeRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerSummary:
+    """Counts per outcome over all folders; `unaccounted` = entries without one."""
+
+    outcomes: Mapping[str, int]
+    unaccounted: int
+    received: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobHealth:
+    name: str
+    last_started: datetime | None
+    last_succeeded: datetime | None
+    last_error: str
+    last_error_at: datetime | None
+
+
+class Queries(Protocol):
+    """Read-only views; never take a write lock."""
+
+    def worklist(self, wanted: CaseFilter, *, now: datetime) -> tuple[Sequence[CaseRow], int]:
+        """One page, urgent and dangerous on top, then by due time; and the total number."""
+
+    def supervision(self, *, now: datetime, today_ends: datetime) -> Supervision: ...
+    def case_page(self, reference: str) -> CasePage:
+        """Raises NotFound."""
+
+    def raw_message(self, message_id: str) -> bytes: ...
+    def thread_ids(self, reference: str) -> Sequence[str]:
+        """Well-formed Message-IDs of the mails received in a case, oldest first, for References."""
+
+    def outbox(self, *, states: Sequence[str], kind: str | None = None, limit: int = 200) -> Sequence[OutboxRow]: ...
+    def quarantined(self) -> Sequence[QuarantineRow]: ...
+    def ledger(self) -> LedgerSummary: ...
+    def withheld(self, *, limit: int = 200, offset: int = 0) -> Sequence[tuple[str, AcknowledgementView]]:
+        """(reference, view) of acknowledgements withheld, newest first; `offset` skips as many."""
+
+    def withheld_count(self) -> int: ...
+    def acknowledged_last_hour(self, *, now: datetime) -> int:
+        """What counts for the hourly budget: acknowledgements queued in the last hour."""
+
+    def go_live(self) -> GoLive: ...
+    def same_client(self, reference: str) -> Sequence[SameClient]:
+        """Cases of other senders, within a day, that may be about the same person, likeliest first; without those a
+        person decided about. Compared when asked, kept nowhere. Raises NotFound."""
+
+    def held_by_shadow(self) -> int:
+        """Acknowledgements that only shadow mode held back: in live mode they would have left."""
+
+    def health(self) -> Sequence[JobHealth]: ...
+    def demo_summary(self) -> Mapping[str, int]:
+        """The counts of `demo --once --json` (`product.md` section 9)."""

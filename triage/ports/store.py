@@ -1,0 +1,308 @@
+"""Writing: one unit of work is one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from triage.core.actions import Action
+from triage.core.assessment import Assessment
+from triage.core.case import Case, LinkKind, LinkState
+from triage.core.mail import FetchedMail, LedgerOutcome, MessageKind, NoReplyReason, UidRef
+from triage.ports.stored import (
+    AcknowledgementCounts,
+    DraftContent,
+    DraftRevision,
+    FolderMark,
+    KnownMessage,
+    LedgerEntry,
+    NewMessage,
+    OutboxItem,
+    SameText,
+    SentCopy,
+    SentMail,
+    WatchedCase,
+)
+
+
+class UnitOfWork(Protocol):
+    """One transaction. Commit on leaving the `with` block, roll back on an exception."""
+
+    # ledger
+    def folder_mark(self, folder: str, uidvalidity: int) -> FolderMark: ...
+    def note_seen(self, folder: str, refs: Sequence[UidRef], *, at: datetime) -> Mapping[int, int]:
+        """Ledger rows for these UIDs (made when new), attempts + 1; returns uid → attempts now, for those that have
+        no outcome yet."""
+
+    def forgive_attempts(self, folder: str, refs: Sequence[UidRef]) -> None:
+        """Takes the attempt back: the server went away, the mail did nothing wrong."""
+
+    def unfinished(self, folder: str, uidvalidity: int) -> Sequence[LedgerEntry]: ...
+    def known_uids(self, folder: str, uidvalidity: int) -> frozenset[int]: ...
+    def mark_gone(self, folder: str, refs: Sequence[UidRef], *, at: datetime) -> None:
+        """Expunged before it could be fetched: outcome `gone`; entries that have an outcome keep it."""
+
+    def mark_absent(self, folder: str, refs: Sequence[UidRef], *, at: datetime) -> None:
+        """No longer in the folder, though it has its outcome: keeps the comparison true."""
+
+    def compared(self, folder: str, uidvalidity: int, *, at: datetime) -> None: ...
+    def record_outcome(
+        self,
+        folder: str,
+        ref: UidRef,
+        outcome: LedgerOutcome,
+        *,
+        at: datetime,
+        rule: str = "",
+        message_id: str | None = None,
+        case_id: str | None = None,
+    ) -> None: ...
+    def quarantine(
+        self,
+        folder: str,
+        ref: UidRef,
+        *,
+        raw: bytes | None,
+        size: int,
+        error: str,
+        at: datetime,
+        internal_date: datetime | None,
+    ) -> None:
+        """Sets the outcome `quarantined` and keeps the bytes sealed. `error` is a class name, no text."""
+
+    def courtesy_due(self, folder: str, uidvalidity: int, *, limit: int) -> Sequence[tuple[int, bool]]:
+        """(uid, urgent) of finished entries whose `$Triaged` keyword is not yet set."""
+
+    def courtesy_done(self, folder: str, uidvalidity: int, uids: Sequence[int]) -> None: ...
+
+    # messages and cases
+    def message_by_identity(self, identity_key: str) -> KnownMessage | None: ...
+    def cases_by_message_ids(self, message_ids: Sequence[str]) -> Sequence[str]:
+        """Case ids that received or sent one of these Message-IDs (as `<id@host>`), in the order of the ids, for one
+        id the oldest first; no repeats."""
+
+    def messages_of_text(self, text_identity: str) -> Sequence[SameText]:
+        """Received messages with this `core.conversation.text_identity`, oldest first, that have a case."""
+
+    def case_by_reference(self, reference: str) -> str | None: ...
+    def contact_keys(self, case_id: str) -> frozenset[str]:
+        """HMACs of the addresses that wrote in this case; compare with `address_key`."""
+
+    def is_participant(self, case_id: str, address: str) -> bool:
+        """Wrote in this case, was copied or named as reply address by who did, or got our reply."""
+
+    def add_thread_id(self, case_id: str, message_id: str, *, at: datetime) -> None:
+        """A further Message-ID that belongs to this case."""
+
+    # links between cases
+    def propose_link(self, case_id: str, other_id: str, *, at: datetime) -> None:
+        """`case_id` names the conversation of `other_id`; what was decided before stays."""
+
+    def decide_link(
+        self, case_id: str, other_id: str, kind: LinkKind, state: LinkState, *, by: str, at: datetime
+    ) -> None:
+        """What a person decided. The order of two cases of one client does not matter."""
+
+    def link_state(self, case_id: str, other_id: str, kind: LinkKind) -> LinkState | None: ...
+    def cases_beside(self, case_id: str) -> Sequence[str]:
+        """Cases that named this one and were not merged with it."""
+
+    def merged_into(self, case_id: str) -> str | None:
+        """The case that took over the messages of this one."""
+
+    def move_messages(self, case_id: str, to: str) -> int:
+        """Messages, their assessments, notices, notes and ledger entries go to another case; how many messages."""
+
+    def address_key(self, address: str) -> str: ...
+    def token_is_valid(self, reference: str, check_code: str) -> bool: ...
+    def next_reference(self, *, arrived: datetime) -> tuple[str, str]:
+        """(reference, check code); the number is unique within its year (Europe/Amsterdam)."""
+
+    def case(self, case_id: str, *, for_update: bool = False) -> Case:
+        """Raises NotFound."""
+
+    def add_message(self, message: NewMessage, *, case_id: str | None) -> None: ...
+    def add_case(
+        self,
+        case: Case,
+        *,
+        kind: MessageKind,
+        assessment: Assessment,
+        subject: str,
+        contact_name: str,
+        contact_address: str,
+        no_reply_rule: str,
+        backlog: bool,
+        channel: str = "mail",
+    ) -> None:
+        """`backlog`: taken in after an outage, the term was already running."""
+
+    def save_case(self, case: Case) -> None:
+        """Writes every field; raises ConflictError unless `case.version` is the stored one, which then grows by one."""
+
+    def add_assessment(self, message_id: str, case_id: str, assessment: Assessment, *, at: datetime) -> None: ...
+    def add_decision(
+        self, message_id: str | None, case_id: str | None, actions: Sequence[Action], *, at: datetime
+    ) -> None:
+        """`message_id` None: a second copy, which is not stored again."""
+
+    # notices of secure mail
+    def add_secure_notice(
+        self, message_id: str, case_id: str, *, provider: str, open_before: datetime, named: bool
+    ) -> None: ...
+    def open_secure_notice(self, case_id: str, message_id: str, *, by: str, at: datetime) -> bool:
+        """A person opened it: no reminder any more. False when it was opened before or is not of this case."""
+
+    def notices_to_remind(self, *, before: datetime) -> Sequence[tuple[str, str]]:
+        """(message id, case reference) of unopened notices that end before this moment and had no reminder."""
+
+    def notice_reminded(self, message_id: str, *, at: datetime) -> None: ...
+
+    def acknowledgement_counts(self, address: str, *, now: datetime) -> AcknowledgementCounts: ...
+    def add_acknowledgement(
+        self,
+        case_id: str,
+        *,
+        at: datetime,
+        outbox_id: str | None,
+        reasons: Sequence[NoReplyReason],
+        promised_for: datetime | None,
+        message_ids: Sequence[str] = (),
+    ) -> None:
+        """One row per case, ever: with `outbox_id` it was queued, else withheld for `reasons`."""
+
+    def add_draft(self, case_id: str, content: DraftContent, *, by: str, at: datetime) -> DraftRevision:
+        """The next revision; drops nothing, voids an earlier approval by being newer."""
+
+    def latest_draft(self, case_id: str) -> DraftRevision | None: ...
+    def add_approval(
+        self, case_id: str, revision: int, *, content_hash: str, by: str, at: datetime, outbox_id: str
+    ) -> None: ...
+    def void_approval(self, case_id: str, revision: int, *, by: str, at: datetime) -> None: ...
+    def add_outbox(self, item: OutboxItem, *, due_at: datetime, message_id: str, state: str = "due") -> None:
+        """`message_id` is the mail's own Message-ID header, so that a reply to it finds the case. State "uncertain":
+        it may have left already, a person decides."""
+
+    def cancel_outbox(self, outbox_id: str) -> bool:
+        """Removes the mail of this item, for all its recipients, while every one is `due` or `deferred` and nobody
+        holds it; False when it is too late, and then nothing is removed."""
+
+    def outbox_state(self, outbox_id: str) -> str | None: ...
+    def copies_due(self, folder: str, uidvalidity: int, *, limit: int) -> Sequence[SentCopy]:
+        """Replies that left and have no copy in the Sent folder yet, oldest first."""
+
+    def copy_done(self, outbox_id: str, *, at: datetime) -> None: ...
+
+    def set_assignee(self, case_id: str, user_id: str | None) -> None: ...
+    def add_correction(
+        self,
+        case_id: str,
+        message_id: str,
+        *,
+        by: str,
+        at: datetime,
+        field: str,
+        before: Sequence[str],
+        after: Sequence[str],
+    ) -> None: ...
+    def set_judgement(self, case_id: str, assessment: Assessment) -> None:
+        """Topics, sender type, language and doubt of a newer reading; laws and urgency go by `save_case`."""
+
+    def add_note(self, case_id: str, text: str, *, by: str, at: datetime) -> None: ...
+    def audit(
+        self,
+        action: str,
+        *,
+        at: datetime,
+        actor: str,
+        case_id: str | None = None,
+        details: Mapping[str, object] | None = None,
+    ) -> None:
+        """`actor` is a user id or "system". `details` hold codes, ids and counts only, no personal data."""
+
+    def add_alert(self, kind: str, *, case_id: str | None, at: datetime) -> bool:
+        """Records an alert once per (kind, case, running term); False when it was already there."""
+
+    def watched_cases(self, *, now: datetime) -> Sequence[WatchedCase]: ...
+
+    # outbox (relay)
+    def claim_outbox(self, *, owner: str, now: datetime, lease: timedelta, limit: int) -> Sequence[OutboxItem]: ...
+    def mark_sending(
+        self, item_ids: Sequence[str], *, owner: str, now: datetime, lease: timedelta | None = None
+    ) -> frozenset[str]:
+        """due → sending for items still leased to `owner`; returns those that are. `lease` begins anew."""
+
+    def record_delivery(
+        self,
+        item_id: str,
+        *,
+        owner: str,
+        state: str,
+        now: datetime,
+        due_at: datetime | None = None,
+        reply_code: int | None = None,
+        enhanced_status: str | None = None,
+    ) -> bool:
+        """Outcome sent | deferred | refused | uncertain, only while leased to `owner`. `sent` of a reply answers
+        its case (answered_at = now) when it is so for everyone in To. False when the lease was lost."""
+
+    def expire_sending(self, *, now: datetime) -> Sequence[str]:
+        """Items `sending` whose lease ran out become `uncertain`; returns their ids."""
+
+    def recover_outbox(self, *, owner: str, now: datetime) -> Sequence[str]:
+        """When this owner certainly sends nothing: its items `sending` become `uncertain` at once (their ids are
+        returned), its leases on other items end, and their untried attempts do not count."""
+
+    def hold_outbox(self, *, now: datetime) -> Sequence[str]:
+        """Acknowledgements and replies that wait become `uncertain`: the database is older than what was sent."""
+
+    def withhold_queued(self, reason: NoReplyReason, *, owner: str, at: datetime) -> int:
+        """Acknowledgements that wait and that no other node holds are withheld for good; how many."""
+
+    def mend_waits(self, *, now: datetime, longest: timedelta, lease: timedelta) -> None:
+        """After the clock was set back: acknowledgements and replies that would wait for more than `longest` come up
+        soon, and so do leases that would last longer."""
+
+    def release_uncertain(self, item_id: str, *, now: datetime) -> bool:
+        """uncertain or refused → due again with the same Message-ID, by a person's wish."""
+
+    # operation
+    def release_quarantined(self, row_id: str, *, now: datetime) -> bool:
+        """The ledger entry loses its outcome and its attempts but one, so that the next poll tries it alone again;
+        the bytes stay until it has another outcome. False when it is not in quarantine."""
+
+    def kept_mail(self, folder: str, ref: UidRef) -> FetchedMail | None:
+        """A quarantined mail from its kept bytes, for when the server does not have it any more."""
+
+    def retire_unfinished(self, folder: str, *, uidvalidity: int, at: datetime) -> None:
+        """Unfinished entries of another UIDVALIDITY become `gone`: their mails come back under new UIDs."""
+
+    def sent_mails(self, message_ids: Sequence[str]) -> Sequence[SentMail]:
+        """Mails of ours that have one of these Message-IDs, in the order of the ids."""
+
+    def last_sent(self, case_id: str) -> SentMail | None:
+        """What went out last in this case: a reply, else the acknowledgement."""
+
+    def release_lease(self, name: str, *, owner: str, now: datetime) -> None: ...
+    def forget_hourly_count(self) -> None:
+        """The hourly budget of acknowledgements starts anew: a person released the breaker."""
+
+    def lease(self, name: str, *, owner: str, now: datetime, ttl: timedelta) -> bool:
+        """True when this owner holds (or takes over) the named lease."""
+
+    def job_ran(self, name: str, *, at: datetime, ok: bool, error: str = "") -> None: ...
+    def fact(self, name: str) -> str | None:
+        """A small remembered value, such as `live_since`."""
+
+    def set_fact(self, name: str, value: str) -> None: ...
+    def erase_case(self, case_id: str, *, by: str, at: datetime) -> None:
+        """Removes every sealed value of the case and its messages; counted figures and a tombstone stay."""
+
+
+class Store(Protocol):
+    def begin(self) -> AbstractContextManager[UnitOfWork]:
+        """Raises StoreUnavailable when the database cannot be reached or written."""
+
+    def close(self) -> None: ...

@@ -1,0 +1,161 @@
+"""What the store keeps, as values."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from triage.core.case import Case
+from triage.core.mail import LedgerOutcome, MessageKind, ParsedMail, UidRef
+from triage.core.reports import DeliveryReport
+from triage.ports.sending import Envelope
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    folder: str
+    ref: UidRef
+    attempts: int
+    outcome: LedgerOutcome | None
+    rule: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderMark:
+    """What the ledger knows of a folder. `unaccounted` counts entries without an outcome."""
+
+    uidvalidity: int
+    highest_uid: int
+    entries_present: int  # entries of this UIDVALIDITY not known as gone
+    unaccounted: int
+    last_full_compare: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownMessage:
+    """A stored message that another one refers to or repeats."""
+
+    id: str
+    case_id: str | None
+    outcome: LedgerOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class SameText:
+    """A stored message with the same sender, subject, text and attachments as another one."""
+
+    case_id: str
+    message_id: str
+    internal_date: datetime
+    recipients: frozenset[str]  # To and Cc, normalised
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxItem:
+    """A mail to send. `raw` is complete, CRLF, with fixed Message-ID and Date."""
+
+    id: str
+    kind: str  # acknowledgement | reply | alert
+    case_id: str | None
+    envelope: Envelope
+    raw: bytes
+    attempts: int
+    created_at: datetime
+    null_reverse_path_fallback: str = ""
+    copy: bool = False  # the recipient stands in Cc: without this one the case counts as answered all the same
+
+
+@dataclass(frozen=True, slots=True)
+class SentCopy:
+    """A reply that left and is not yet in the Sent folder; the UIDs are those of the questions it answers."""
+
+    outbox_id: str
+    raw: bytes
+    sent_at: datetime
+    question_uids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SentMail:
+    """A mail of ours that a report can speak of. `approved_by`: whoever released a reply and still has an account."""
+
+    kind: str  # acknowledgement | reply | alert
+    case_id: str | None
+    approved_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A received message as it is to be stored."""
+
+    id: str
+    folder: str
+    ref: UidRef
+    internal_date: datetime
+    received_at: datetime
+    size: int
+    raw: bytes
+    complete: bool
+    content_hash: str
+    identity_key: str
+    parsed: ParsedMail
+    kind: MessageKind
+    report: DeliveryReport | None = None  # of a delivery report: what it says
+
+
+@dataclass(frozen=True, slots=True)
+class DraftContent:
+    """What an approval binds to. Addresses are `local@domain`; order matters."""
+
+    to: tuple[str, ...]
+    cc: tuple[str, ...]
+    subject: str
+    body: str
+    attachments: tuple[str, ...] = ()
+
+    @property
+    def sha256(self) -> str:
+        """Over recipients, subject, body and attachments, each told apart."""
+        parts = [self.to, self.cc, self.subject, self.body, self.attachments]
+        return hashlib.sha256(json.dumps(parts, ensure_ascii=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class DraftRevision:
+    case_id: str
+    revision: int
+    content: DraftContent
+    content_hash: str
+    created_by: str  # user id, or "system"
+    created_at: datetime
+    approved_by: str | None = None
+    approved_at: datetime | None = None
+    outbox_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    id: str
+    username: str
+    display_name: str
+    role: str  # medewerker | trainee | toezichthouder | beheerder
+    disabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AcknowledgementCounts:
+    """For the budgets: how many acknowledgements were queued, by the database's knowledge."""
+
+    to_address_today: int
+    last_hour: int
+    breaker_tripped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedCase:
+    """An open case whose clock may have changed state since it was last looked at."""
+
+    case: Case
+    alerted: frozenset[str] = field(default_factory=frozenset)
