@@ -9,7 +9,9 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -52,11 +54,32 @@ def share(k: int, n: int) -> dict[str, Any]:
     return {"k": k, "n": n, "share": round(k / n, 4) if n else None, "lower": round(lower, 4), "upper": round(upper, 4)}
 
 
+@dataclass(frozen=True, slots=True)
+class RuleMarks:
+    """What the rules raise, per judged row: to the short term (`soft`), to the band urgent, to danger."""
+
+    soft: BoolArray
+    firm: BoolArray
+    danger: BoolArray
+
+
+def rule_marks(rows: Sequence[LabelledMail], rules: RuleNet) -> RuleMarks:
+    """The marks of the rows that are judged, in their order."""
+    hits = [rules.hits(judged(row)) for row in rows if row.is_judged]
+    return RuleMarks(
+        soft=np.array([any(hit.head != "danger" for hit in found) for found in hits]),
+        firm=np.array([any(hit.head != "danger" and not hit.softened_by for hit in found) for found in hits]),
+        danger=np.array([any(hit.head == "danger" and not hit.softened_by for hit in found) for found in hits]),
+    )
+
+
 class Judged:
     """The judged rows with probabilities on unseen authors and, per row, the cuts of the other authors' scores."""
 
-    def __init__(self, rows: Sequence[LabelledMail], unseen: Unseen) -> None:
+    def __init__(self, rows: Sequence[LabelledMail], unseen: Unseen, marks: RuleMarks | None = None) -> None:
+        """`marks`: what the rules say of the judged rows; the lower border of urgency is chosen beside them."""
         kept = [i for i, row in enumerate(rows) if row.is_judged]
+        self.marks = marks
         self.rows = [rows[i] for i in kept]
         self.scores = {head: unseen.heads[head][kept] for head in HEADS}
         pairs = calibrated(unseen.heads, rows)
@@ -76,7 +99,8 @@ class Judged:
         for author in sorted(set(self.authors)):
             here = self.authors == author
             others = ~here if (~here).any() else here
-            low, high = urgency_cuts(self.urgency[others], self.urgent[others])
+            ruled = self.marks.soft[others] if self.marks else None
+            low, high = urgency_cuts(self.urgency[others], self.urgent[others], ruled)
             self.short[here], self.high[here] = self.urgency[here] >= low, self.urgency[here] >= high
             cut = danger_cut(self.chance["danger"][others], self.wanted["danger"][others])
             self.danger[here] = self.chance["danger"][here] >= cut
@@ -211,17 +235,13 @@ def _reliability(chance: FloatArray, wanted: BoolArray) -> list[dict[str, Any]]:
     return table
 
 
-def rules_figures(data: Judged, rules: RuleNet) -> dict[str, Any]:
+def rules_figures(data: Judged, marks: RuleMarks) -> dict[str, Any]:
     """Rules alone, model alone and both, on the same mails."""
-    hits = [rules.hits(judged(row)) for row in data.rows]
-    soft = np.array([any(hit.head != "danger" for hit in found) for found in hits])
-    firm = np.array([any(hit.head != "danger" and not hit.softened_by for hit in found) for found in hits])
-    danger = np.array([any(hit.head == "danger" and not hit.softened_by for hit in found) for found in hits])
     return {
-        "rules": urgency_figures(data, soft, firm) | {"danger": danger_figures(data, danger)},
+        "rules": urgency_figures(data, marks.soft, marks.firm) | {"danger": danger_figures(data, marks.danger)},
         "model": urgency_figures(data, data.short, data.high) | {"danger": danger_figures(data, data.danger)},
-        "both": urgency_figures(data, data.short | soft, data.high | firm)
-        | {"danger": danger_figures(data, data.danger | danger)},
+        "both": urgency_figures(data, data.short | marks.soft, data.high | marks.firm)
+        | {"danger": danger_figures(data, data.danger | marks.danger)},
     }
 
 
@@ -288,25 +308,7 @@ def trade_off(data: Judged) -> list[dict[str, float]]:
     ]
 
 
-def learning_curve(
-    docs: Sequence[str],
-    rows: Sequence[LabelledMail],
-    settings: pipeline.Settings,
-    *,
-    seed: int,
-    progress: Callable[[str], None],
-) -> list[dict[str, Any]]:
-    """The same figures with fewer training mails per fold; the last size that fits is cut to what there is."""
-    largest = min(sum(row.author != author for row in rows) for author in {row.author for row in rows})
-    points = []
-    for size in [size for size in CURVE if size < largest] + [largest]:
-        unseen = unseen_scores(docs, rows, settings, seed=seed, extras=False, size=size)
-        points.append({"mails": size} | summary(rows, unseen))
-        progress(f"learning curve: {size} mails a fold done")
-    return points
-
-
-def bake_off(
+def comparisons(
     docs: Sequence[str],
     rows: Sequence[LabelledMail],
     settings: pipeline.Settings,
@@ -315,13 +317,31 @@ def bake_off(
     unseen: Unseen,
     progress: Callable[[str], None],
 ) -> dict[str, Any]:
-    """The neighbours of the chosen settings, on the same folds. `unseen`: the scores of the settings themselves."""
-    found = {"as shipped": summary(rows, unseen)}
-    for name, change in VARIANTS.items():
-        changed = replace(settings, **change)
-        found[name] = summary(rows, unseen_scores(docs, rows, changed, seed=seed, extras=False))
-        progress(f"bake-off: {name} done")
-    return found
+    """`learning_curve`: the same figures with fewer training mails per fold, the last size that fits being what there
+    is; `bake_off`: the neighbours of the chosen settings, on the same folds. `unseen`: the scores of the settings
+    themselves. Two at a time, each in a process of its own: they do not depend on each other."""
+    largest = min(sum(row.author != author for row in rows) for author in {row.author for row in rows})
+    sizes = [size for size in CURVE if size < largest] + [largest]
+    jobs: list[tuple[str, pipeline.Settings, int | None]] = [
+        (f"learning curve: {size} mails a fold", settings, size) for size in sizes
+    ]
+    jobs += [(f"bake-off: {name}", replace(settings, **change), None) for name, change in VARIANTS.items()]
+    found = []
+    with ProcessPoolExecutor(max_workers=2, mp_context=get_context("spawn")) as pool:
+        running = [pool.submit(_compare, docs, rows, how, seed, size) for _, how, size in jobs]
+        for (name, _, _), result in zip(jobs, running, strict=True):
+            found.append(result.result())
+            progress(f"{name} done")
+    return {
+        "learning_curve": [{"mails": size} | point for size, point in zip(sizes, found, strict=False)],
+        "bake_off": {"as shipped": summary(rows, unseen)} | dict(zip(VARIANTS, found[len(sizes) :], strict=True)),
+    }
+
+
+def _compare(
+    docs: Sequence[str], rows: Sequence[LabelledMail], settings: pipeline.Settings, seed: int, size: int | None
+) -> dict[str, Any]:
+    return summary(rows, unseen_scores(docs, rows, settings, seed=seed, extras=False, size=size))
 
 
 def counts(rows: Sequence[LabelledMail]) -> dict[str, Any]:

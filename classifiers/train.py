@@ -29,7 +29,6 @@ from classifiers.features import normalise
 from classifiers.labelled import LabelledMail, corpus_hash, judged, load_corpus
 from classifiers.manifest import MANIFEST_FILE, MODEL_FILE, Manifest
 from classifiers.registry import RULES, load_rules
-from classifiers.rules import RuleNet
 from classifiers.thresholds import (
     Unseen,
     calibrated,
@@ -69,15 +68,15 @@ def train(
     docs = [normalise(judged(row)) for row in rows]
     progress(f"{len(rows)} labelled mails by {len({row.author for row in rows})} authors read")
     unseen = unseen_scores(docs, rows, chosen, seed=seed, progress=progress)
-    borders = _borders(rows, unseen)
+    rules = load_rules(rules_path) if rules_path.exists() else None
+    marks = measure.rule_marks(rows, rules) if rules else None
+    borders = _borders(rows, unseen, marks)
     model = pipeline.fit(docs, rows, chosen, seed=seed)
     content = pipeline.dump(model)
     progress(f"model fitted: {len(content) / 1e6:.2f} MB")
-    rules = load_rules(rules_path) if rules_path.exists() else None
-    scores = _scores(rows, unseen, borders["topic_floor"], rules)
+    scores = _scores(rows, unseen, borders["topic_floor"], marks)
     if figures:
-        scores["learning_curve"] = measure.learning_curve(docs, rows, chosen, seed=seed, progress=progress)
-        scores["bake_off"] = measure.bake_off(docs, rows, chosen, seed=seed, unseen=unseen, progress=progress)
+        scores |= measure.comparisons(docs, rows, chosen, seed=seed, unseen=unseen, progress=progress)
     languages = Counter(row.language for row in rows)
     manifest = Manifest(
         model_id="",
@@ -109,14 +108,15 @@ def _both(model: pipeline.Model) -> tuple[Any, Any]:
     return model.word, model.char
 
 
-def _borders(rows: Sequence[LabelledMail], unseen: Unseen) -> dict[str, Any]:
+def _borders(rows: Sequence[LabelledMail], unseen: Unseen, marks: measure.RuleMarks | None) -> dict[str, Any]:
     """Platt's numbers and the shipped cuts, from all scores on unseen authors."""
     pairs = calibrated(unseen.heads, rows)
     judged_rows = np.array([row.is_judged for row in rows])
     wanted = {head: value[judged_rows] for head, value in pipeline.targets(rows).items()}
     chance = {head: probability(unseen.heads[head][judged_rows], pairs[head]) for head in HEADS}
     urgent = wanted["palliative"] | wanted["transfer"]
-    low_high = urgency_cuts(np.maximum(chance["palliative"], chance["transfer"]), urgent)
+    likelier = np.maximum(chance["palliative"], chance["transfer"])
+    low_high = urgency_cuts(likelier, urgent, marks.soft if marks else None)
     danger = danger_cut(chance["danger"], wanted["danger"])
     codes, topic_scores = unseen.topics
     kept = [i for i, row in enumerate(rows) if row.is_judged and row.topics]
@@ -131,8 +131,10 @@ def _borders(rows: Sequence[LabelledMail], unseen: Unseen) -> dict[str, Any]:
     }
 
 
-def _scores(rows: Sequence[LabelledMail], unseen: Unseen, floor: float, rules: RuleNet | None) -> dict[str, Any]:
-    data = measure.Judged(rows, unseen)
+def _scores(
+    rows: Sequence[LabelledMail], unseen: Unseen, floor: float, marks: measure.RuleMarks | None
+) -> dict[str, Any]:
+    data = measure.Judged(rows, unseen, marks)
     scores: dict[str, Any] = {
         "urgency": measure.urgency_figures(data, data.short, data.high),
         "trade_off": measure.trade_off(data),
@@ -143,8 +145,8 @@ def _scores(rows: Sequence[LabelledMail], unseen: Unseen, floor: float, rules: R
         "topics": measure.topic_figures(rows, unseen, floor),
         "sender": measure.sender_figures(rows, unseen),
     }
-    if rules is not None:
-        scores["rules_model_both"] = measure.rules_figures(data, rules)
+    if marks is not None:
+        scores["rules_model_both"] = measure.rules_figures(data, marks)
     return scores
 
 
