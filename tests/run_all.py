@@ -68,7 +68,8 @@ def main() -> int:
         step("format", "ruff", "format", "--check", "--quiet", "."),
         step("lint", "ruff", "check", "--quiet", "."),
         step("types", "mypy"),
-        step("tests", "pytest", "-q", *tests, *rest),
+        # most tests wait for servers and child processes; a file stays together, so that it starts its servers once
+        step("tests", "pytest", "-q", "-n", "3", "--dist", "loadfile", *tests, *rest),
     ]
     if missing:
         print(

@@ -103,6 +103,21 @@ SENDERS_THAT_WITHHOLD = [
     ("A09", "do_not_reply@x.example", R.NO_REPLY_ADDRESS),
     ("A09", "facturen-noreply@x.example", R.NO_REPLY_ADDRESS),
     ("A09", "bounces@x.example", R.NO_REPLY_ADDRESS),
+    ("A09", "noreplywmo@x.example", R.NO_REPLY_ADDRESS),
+    ("A09", "dontreply@x.example", R.NO_REPLY_ADDRESS),
+    *(
+        ("-", f"{local}@x.example", R.MACHINE_SENDER)
+        for local in (
+            "wordpress",
+            "nobody",
+            "mailer",
+            "mailbot",
+            "notifications",
+            "notificatie",
+            "autoreply",
+            "automail",
+        )
+    ),
     ("A25", "MELDPUNT@Loket.Example", R.OWN_ADDRESS),
     ("A25", "meldpunt+x@loket.example", R.OWN_ADDRESS),
     ("A25", "info@xn--bcher-kva.example", R.OWN_ADDRESS),
@@ -116,6 +131,7 @@ SENDERS_THAT_WITHHOLD = [
 
 PEOPLE_WITH_ODD_ADDRESSES = [
     ("A10", "owner.bakkerij@x.example"),
+    ("A10", "webmaster@x.example"),
     ("A10", "postmaster@x.example"),
     ("A10", "Jan <bouncer@x.example>"),
     ("A35", '"meldpunt@loket.example" <jan@x.example>'),
@@ -148,6 +164,78 @@ QUESTIONS_IN_DANGEROUS_WORDS = [
     ("-", "Re: uw vraag", "Ik ben met vakantie tot mei. Kan mijn dochter voor mij bellen over de indicatie?"),
     ("-", "Abuse report over mijn moeder", "De thuiszorg gaat ruw met haar om. Waar meld ik dat?"),
     ("-", "Delivered: rolstoel", "De rolstoel is geleverd, maar hij past niet. Wie haalt hem op?"),
+]
+
+PEOPLE_IN_THE_WORDS_OF_MACHINES = [
+    ("Buiten kantoor", "Buiten kantooruren is er geen zorg bij mijn vader. Wie moet dat regelen?"),
+    (
+        "Gelezen: brief",
+        "Ik heb de brief van de gemeente gelezen op maandag en snap er niets van. Moet ik bezwaar maken?",
+    ),
+    ("Read: letter", "I read the letter; it says my mother was refused. It was read on Monday by my brother too."),
+    (
+        "Casus",
+        "Graag hoor ik van jullie wie begeleiding betaalt.\r\nOp vrijdag werk ik niet. Bij spoed: bel 038-1234567",
+    ),
+    ("terminaal", "Mijn vrouw is terminaal. Ik lees mijn mail niet vaak, bij spoed bellen 06 12345678."),
+    ("niet meer", "Mijn vader zal de thuiszorg niet meer ontvangen. Dat stond in de nieuwsbrief. Kan dat zomaar."),
+    ("nieuwsbrief", "In uw nieuwsbrief las ik over hulp. Ik wil me afmelden bij de thuiszorg. Hoe gaat dat"),
+    ("pgb", "Uit de nieuwsbrief: Bekijk in browser. Hier uitschrijven. Voorkeuren wijzigen. Mijn dochter krijgt pgb."),
+    ("Automatisch antwoord: geen reactie", "Wie kan mij helpen met de indicatie van mijn moeder?"),
+    (
+        "Uw bericht is ontvangen door gemeente",
+        "Er staat: dit is een automatisch bericht. Mijn moeder wacht al 10 weken.",
+    ),
+    ("Casus", "Uw vraag hebben wij ontvangen van de familie, dossier 445566. Graag overleg over de Wlz."),
+    ("Auto: aanpassing", "Een busje aanpassen voor mijn zoon met een beperking, waar kan dat"),
+    (
+        "Cliënt",
+        "Ik verzoek u om informatie over de Wlz. De heer X is afwezig tot 1 mei; bij spoed contact opnemen met ons.",
+    ),
+    ("vraag", "Ik ben met zwangerschapsverlof en heb kraamzorg nodig. Bij spoed 06-11111111."),
+    ("My mother", "I am currently on leave to take care of my mother. In case of urgent need, who do I call?"),
+    (
+        "korting",
+        "Gratis hulp? Wist u dat wij geen korting krijgen op de traplift? Klik hier, offerte, laatste kans stond er.",
+    ),
+    ("Afwezig: mijn begeleider", "mijn begeleider is al weken weg en er komt niemand"),
+    ("Op vakantie", "kan ik mijn verpleging meenemen naar spanje"),
+    ("Ik ben afwezig door ziekte", "kan de bijstand mijn uitkering stoppen"),
+    ("OOO: oom Otto", "oom otto overlijdt binnenkort. graag hulp thuis"),
+    (
+        "Bedankt voor uw e-mail",
+        "Dat u niet reageren kunt op vragen over mijn man: u kunt niet reageren. Hij komt morgen thuis.",
+    ),
+    ("Abwesend", "Meine Mutter ist pflegebedürftig"),
+]
+
+MACHINES_WITHOUT_FIELDS = [
+    ("Re: Uw vraag", "Dank voor je mail. Ik ben er niet en kom 12 mei weer terug."),
+    ("Re: Uw vraag", "Tot en met vrijdag ben ik met verlof. Uw mail wordt beantwoord na terugkomst."),
+    ("Re: Uw vraag", "Ik ben op vakantie tot 12 mei. Kan uw vraag niet wachten? Bel dan 0800-1234."),
+    ("Re: Uw vraag", "Vanaf 12 mei ben ik weer terug van vakantie, dan kunt u mij weer bereiken."),
+    ("Re: Uw vraag", "Ik ben met verlof tot 12 mei. Voor vragen over de Wmo kunt u mailen naar mijn vervanger."),
+    ("Re: your mail", "I'm on annual leave and will be back on 5 May. Need help sooner? Contact ann@x.example."),
+    ("Re: Anfrage", "Ich bin derzeit nicht im Büro. In dringenden Fällen wenden Sie sich an Frau Maier."),
+    ("RE: question", "Bonjour, je suis en congés jusqu'au 5 mai inclus."),
+    ("Melding", "Wij hebben uw bericht ontvangen. Wij streven ernaar binnen 5 werkdagen te reageren."),
+    ("Melding", "Uw melding is bij ons geregistreerd onder nummer M 2505 123."),
+    ("[Request received] Vraag", "##- Please type your reply above this line -##"),
+    ("Ontvangstbevestiging", "Bedankt voor uw bericht. U krijgt binnen 5 werkdagen antwoord van ons."),
+    ("Automatische bevestiging", "Wij antwoorden binnen 3 werkdagen. Heeft u al een indicatie? Bel uw zorgkantoor."),
+    ("Re: Casus", "Wij hebben uw e-mail ontvangen. Hebt u met spoed zorg nodig? Bel 112."),
+    ("Niet gelezen: Uw vraag", "Uw bericht aan Kim is zonder te zijn gelezen verwijderd op maandag 3 maart."),
+    ("Accepted: Overleg", "Kim has accepted this invitation."),
+    ("Uw factuur", "In de bijlage vindt u uw factuur over maart. Het bedrag van € 34,50 wordt geïncasseerd."),
+    ("Factuur maart 2025", "Uw nieuwe factuur staat klaar. Bedrag: 45,00."),
+    ("Your verification code", "Your verification code is 123456. It expires in 10 minutes."),
+    ("Hoe tevreden bent u?", "Vul de enquête in: https://x.example/x . Geen mails meer ontvangen? Afmelden."),
+    ("Scan van MFP-2", "This e-mail was automatically sent from MFP-2."),
+    ("Je pakket is onderweg", "Je pakket wordt morgen bezorgd tussen 10 en 12."),
+    ("Quarantaine overzicht", "Er zijn 3 berichten in quarantaine geplaatst."),
+    ("Re: Uw vraag", "Let op: deze mailbox wordt niet gelezen. Voor vragen belt u 030-123456."),
+    ("Re: Uw vraag", "Dit e-mailadres is niet meer in gebruik. Gebruik voortaan nieuw@x.example."),
+    ("Antwoord: Uw vraag", "Ik werk niet meer bij Thuiszorg X. U kunt mailen naar info@x.example."),
 ]
 
 _NOT_A_QUESTION = {
@@ -200,5 +288,9 @@ def every_case() -> Iterator[Case]:
         yield Case(sender, mail(sender=sender), K.QUESTION, may=True)
     for subject in AUTO_REPLY_SUBJECTS:
         yield Case(subject, mail(subject=subject, text="Ik ben afwezig tot maandag."), K.AUTO_REPLY, may=False)
+    for subject, text in PEOPLE_IN_THE_WORDS_OF_MACHINES:
+        yield Case(subject, mail(subject=subject, text=text), K.QUESTION, may=True)
+    for subject, text in MACHINES_WITHOUT_FIELDS:
+        yield Case(text[:60], mail(subject=subject, text=text), None, may=False)
     for _, subject, text in QUESTIONS_IN_DANGEROUS_WORDS:
         yield Case(subject, mail(subject=subject, text=text), K.QUESTION, may=True)

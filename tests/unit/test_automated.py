@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests import screening_cases as cases
-from tests.screening_cases import MAILS, OWN, R, mail
+from tests.screening_cases import MAILS, OWN, K, R, mail
 from triage.core.automated import no_reply_reasons, screen
 from triage.core.mail import MessageKind, NoReplyReason, Screening
 from triage.core.parse import parse_mail
@@ -200,3 +200,84 @@ def test_a_report_of_our_own_server_in_our_own_name_is_a_report() -> None:
     raw = (MAILS / "dsn-failed.eml").read_bytes()
     named = re.sub(rb"(?m)^From:[^\r\n]*", b"From: meldpunt@loket.example", raw, count=1)
     assert judged(named).kind is MessageKind.DELIVERY_REPORT
+
+
+@pytest.mark.parametrize(("subject", "text"), cases.PEOPLE_IN_THE_WORDS_OF_MACHINES)
+def test_a_person_in_the_words_of_a_machine_is_acknowledged(subject: str, text: str) -> None:
+    result = judged(mail(subject=subject, text=text))
+    assert (result.kind, result.reasons) == (MessageKind.QUESTION, ())
+
+
+@pytest.mark.parametrize(("subject", "text"), cases.MACHINES_WITHOUT_FIELDS)
+def test_a_machine_without_fields_is_not_answered_and_never_ignored(subject: str, text: str) -> None:
+    result = judged(mail(subject=subject, text=text))
+    assert not result.may_acknowledge
+    assert result.kind is MessageKind.QUESTION or result.by_words
+
+
+def test_a_subject_of_vacation_programs_alone_withholds_and_keeps_the_case() -> None:
+    result = judged(mail(subject="Afwezig", text="Zie de bijlage."))
+    assert (result.kind, result.reasons) == (MessageKind.QUESTION, (R.AUTO_REPLY_SUBJECT,))
+
+
+@pytest.mark.parametrize(
+    ("field", "by_words"),
+    [("X-Test: a", True), ("Auto-Submitted: auto-generated", False), ("Return-Path: <>", False)],
+)
+def test_only_without_a_field_of_machines_the_words_alone_decide(field: str, by_words: bool) -> None:
+    result = judged(mail(field, subject="Afwezig", text="Ik ben afwezig tot maandag."))
+    assert (result.kind, result.by_words) == (MessageKind.AUTO_REPLY, by_words)
+
+
+def test_a_read_receipt_in_its_exact_words() -> None:
+    text = "Uw bericht\r\n\r\nAan: Kim\r\nOnderwerp: Uw vraag\r\n\r\nis gelezen op maandag 3 maart 2025 11:00."
+    result = judged(mail(subject="Gelezen: Uw vraag", text=text))
+    assert (result.kind, result.rule, result.by_words) == (MessageKind.AUTO_REPLY, "read_receipt", True)
+
+
+@pytest.mark.parametrize(
+    ("subject", "text"),
+    [
+        (
+            "Contactformulier",
+            "Bericht: Ik ben afwezig tot 5 mei. Bij spoed mijn dochter bellen. Ik heb thuiszorg nodig.",
+        ),
+        ("Uw vraag is ontvangen", "Naam: A. Bos\r\nVraag: Mijn man is terminaal en wil naar huis."),
+        ("Formulier", "Naam: Ans\r\nE-mail: ans@x.example\r\nBericht: Het hulpmiddel kon niet worden bezorgd."),
+    ],
+)
+def test_a_form_is_a_question_whatever_its_words(subject: str, text: str) -> None:
+    result = judged(mail("Auto-Submitted: auto-generated", subject=subject, text=text, sender="form@x.example"))
+    assert (result.kind, result.reasons) == (MessageKind.QUESTION, (R.AUTO_SUBMITTED,))
+
+
+def test_a_program_that_names_one_asker_elsewhere_writes_for_a_person() -> None:
+    fields = ("Auto-Submitted: auto-generated", "Reply-To: ans@y.example")
+    assert judged(mail(*fields, subject="Ontvangstbevestiging", text="Dit is een automatisch bericht.")).kind is (
+        MessageKind.QUESTION
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "sender", "subject", "text", "kind"),
+    [
+        ((), "meldpunt@loket.example", "Formulier", "Naam: A. Bos\r\nVraag: mijn man is terminaal", K.QUESTION),
+        ((), "meldpunt@loket.example", "FW: vraag", "Kwam binnen\r\n\r\nVan: Ans <a@y.example>\r\nHelp!", K.QUESTION),
+        ((), "a@y.example, meldpunt@loket.example", "vraag", "Mijn man is terminaal.", K.QUESTION),
+        ((), "meldpunt@loket.example", "Overleg", "Tot morgen.", K.OWN),
+        (("In-Reply-To: <a@y.example>",), "meldpunt@loket.example", "Re: x", "Naam: A\r\nVraag: b", K.OWN),
+        (("In-Reply-To: <a@loket.example>",), "meldpunt@loket.example", "FW: x", "Van: A\r\nb", K.OWN),
+    ],
+)
+def test_own_mail_is_ours_only_when_nobody_else_speaks_in_it(
+    fields: tuple[str, ...], sender: str, subject: str, text: str, kind: MessageKind
+) -> None:
+    result = judged(mail(*fields, sender=sender, subject=subject, text=text))
+    assert result.kind is kind
+    assert R.OWN_ADDRESS in result.reasons
+
+
+def test_the_foot_of_a_mailing_does_not_hide_an_organisations_question() -> None:
+    text = "Een lid vraagt of haar indicatie overgaat naar de Wlz. Kunnen jullie dit uitleggen?\r\n\r\nNieuwsbrief | "
+    raw = mail("List-Unsubscribe: <mailto:u@x.example>", text=text + "Uitschrijven | Bekijk online")
+    assert judged(raw) == Screening(MessageKind.QUESTION, (R.MAILING_LIST,))

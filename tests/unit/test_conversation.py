@@ -13,6 +13,8 @@ from triage.core.conversation import (
     MOST_IDS,
     MOST_TOKENS,
     SubjectToken,
+    answers_go_to,
+    much_alike,
     named_references,
     subject_tokens,
     text_identity,
@@ -195,6 +197,8 @@ def test_other_ids_recipients_and_line_ends_are_the_same_mail() -> None:
         {"subject": "Een andere vraag"},
         {"from_addresses": (EmailAddress("piet@post.example"),)},
         {"attachments": (Attachment("brief.pdf", "application/pdf", 10),)},
+        {"reply_to": (EmailAddress("bob@post.example"),)},
+        {"html": '<a href="https://portaal.example/m/2">Lees</a>'},
     ],
 )
 def test_another_word_sender_or_attachment_is_another_mail(changes: dict[str, object]) -> None:
@@ -206,3 +210,35 @@ def test_nothing_to_compare_is_never_the_same() -> None:
     assert text_identity(form(from_addresses=())) is None
     two = (EmailAddress("a@b.example"), EmailAddress("c@d.example"))
     assert text_identity(form(from_addresses=two)) is None
+
+
+def test_the_own_address_as_reply_address_changes_nothing() -> None:
+    assert text_identity(form(reply_to=(EmailAddress("ANNA@post.example"),))) == text_identity(form())
+
+
+@pytest.mark.parametrize(
+    ("reply_to", "answered"),
+    [
+        ((), None),
+        (("ans@thuis.example",), "ans@thuis.example"),
+        (("anna@POST.example",), None),
+        (("info@loket.example",), None),  # ours: the mail is addressed to it
+        (("ans@thuis.example", "bob@thuis.example"), None),
+    ],
+)
+def test_one_other_reply_address_is_who_wants_the_answer(reply_to: tuple[str, ...], answered: str | None) -> None:
+    asked = form(reply_to=tuple(map(EmailAddress, reply_to)), to=(EmailAddress("Info@loket.example"),))
+    found = answers_go_to(asked)
+    assert (found.address if found else None) == answered
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("Wie helpt mijn moeder?", "LET OP: van buiten. Wie helpt mijn moeder?", True),
+        ("Wie helpt mijn moeder?", "", True),
+        ("Wie helpt mijn moeder?", "Vergoedt de zvw verpleging voor vader", False),
+    ],
+)
+def test_a_banner_leaves_most_words(one: str, other: str, alike: bool) -> None:
+    assert much_alike(one, other) is much_alike(other, one) is alike

@@ -136,3 +136,46 @@ def test_a_reopened_case_gets_a_new_draft_and_no_second_acknowledgement() -> Non
 
 def test_an_unknown_sender_with_a_valid_token_gets_a_case_of_its_own() -> None:
     assert isinstance(decided(thread=Thread(proposed_reference="JL-2026-00001"))[0], OpenCase)
+
+
+BY_WORDS = [MessageKind.AUTO_REPLY, MessageKind.DELIVERY_REPORT, MessageKind.LIST_OR_BULK, MessageKind.UNSOLICITED]
+
+
+@pytest.mark.parametrize("kind", BY_WORDS)
+@pytest.mark.parametrize("reasons", [(), (NoReplyReason.MACHINE_TEXT,)])
+def test_what_is_a_machine_by_its_words_alone_is_never_ignored(kind: MessageKind, reasons) -> None:
+    actions = decided(Screening(kind, reasons, rule="rule", by_words=True))
+    assert [type(action) for action in actions] == [OpenCase, WithholdAcknowledgement]
+    assert actions[0].no_reply_rule == "rule"
+    assert actions[1].reasons == (NoReplyReason.MACHINE_TEXT,)
+
+
+@pytest.mark.parametrize("kind", BY_WORDS)
+@pytest.mark.parametrize(
+    "assessment",
+    [
+        replace(URGENT, band_reason="model"),
+        replace(URGENT, band=Band.POSSIBLE, band_reason="softened_rule"),
+        replace(URGENT, band=Band.POSSIBLE, band_reason="classifier_error"),
+        replace(NORMAL, danger=True),
+    ],
+)
+def test_by_words_alone_and_haste_or_danger_is_an_open_case_without_acknowledgement(kind, assessment) -> None:
+    actions = decided(Screening(kind, (NoReplyReason.MACHINE_TEXT,), rule="rule", by_words=True), assessment)
+    assert [type(action) for action in actions[:3]] == [OpenCase, WithholdAcknowledgement, PrepareDraft]
+    assert actions[0].no_reply_rule == ""
+
+
+def test_a_language_that_the_model_does_not_know_is_no_sign_of_haste() -> None:
+    unknown = replace(URGENT, band=Band.POSSIBLE, band_reason="language")
+    actions = decided(Screening(MessageKind.AUTO_REPLY, rule="rule", by_words=True), unknown)
+    assert actions[0].no_reply_rule == "rule"
+
+
+def test_in_its_case_a_machine_by_its_words_counts_as_a_message_only_when_it_stands_out() -> None:
+    screening = Screening(MessageKind.AUTO_REPLY, (NoReplyReason.AUTO_REPLY_SUBJECT,), rule="rule", by_words=True)
+    case = a_case(arrived=ARRIVED)
+    assert decided(screening, thread=Thread(case=case)) == (AttachToCase(case.id, "rule"),)
+    urgent = decided(screening, replace(URGENT, band_reason="model"), thread=Thread(case=case))
+    assert isinstance(urgent[0], AppendToCase)
+    assert urgent[0].raised_to is Band.URGENT

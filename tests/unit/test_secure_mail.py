@@ -234,6 +234,63 @@ def test_a_code_that_opens_a_message_is_no_message() -> None:
     assert not is_access_code(person)
 
 
+@pytest.mark.parametrize(
+    ("subject", "words"),
+    [
+        (
+            "Casus",
+            "J. Smit heeft u een beveiligd bericht gestuurd.\nUw toegangscode ontvangt u per sms.\nTot 3-4-2027.",
+        ),
+        ("Bericht", "Uw toegangscode ontvangt u per sms. Verloopt op 3 april 2027."),
+        ("Bericht", "Uw toegangscode is verstuurd per sms naar 06 1234."),
+        ("Bericht", "Uw toegangscode is 483920. Lees: https://app.zivver.com/m/abc"),
+        ("Bericht", "Uw toegangscode staat in een andere mail.\n\nDeze mail gaat over dossier 483920 en niets anders."),
+        ("Bericht", "Vul uw toegangscode in voor 2027"),
+    ],
+)
+def test_a_notice_that_speaks_of_a_code_is_never_taken_for_the_code(subject: str, words: str) -> None:
+    notice = mail(subject, words, "noreply@zivver.com")
+    assert not is_access_code(notice)
+    screening = screen(notice, own_addresses=(), authserv_id="")
+    assert screening.kind is MessageKind.SECURE_MAIL_NOTICE
+
+
+@pytest.mark.parametrize(
+    "words", ["Uw toegangscode is 4839.", "Uw verificatiecode: 483 920", "Your access code:\n\nK7Q2M9"]
+)
+def test_a_code_right_after_its_words_is_a_code(words: str) -> None:
+    code = mail("ZorgMail", f"{words}\nhttps://www.zorgmail.nl/privacy", "noreply@zorgmail.nl")
+    assert is_access_code(code)
+
+
+LONG = (
+    "Mevrouw De Boer (84) ligt sinds zaterdag op afdeling C4 met een gebroken heup. Zij mag vrijdag naar huis, woont "
+    "alleen en kan nog niet lopen. De thuiszorg heeft geen plek. Graag advies over een bed voor herstel, en wie dat "
+    "aanvraagt als de huisarts niet bereikbaar is.\n\n"
+)
+ZIVVER_FOOTER = "Dit bericht is beveiligd verzonden met Zivver. Lees beveiligde berichten op https://app.zivver.com/x"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        mail("Casus", "Een cliënt gaat uit de jeugdhulp. Graag advies over de Wlz.\n\n"
+             "Open beveiligde mail via https://veilig.zorg.example"),
+        mail("Casus", "Graag advies over de Wlz voor een cliënt.\n\nLees beveiligde berichten op www.zivver.nl"),
+        mail("Casus", LONG + ZIVVER_FOOTER, headers=(("x-zivver-sent", "1"),)),
+        mail("Casus", "Graag advies.\n" + ZIVVER_FOOTER, headers=(("x-zivver-sent", "1"),)),
+        mail("U heeft een beveiligd bericht ontvangen", LONG + ZIVVER_FOOTER),
+        mail("pgb", "Kan een moeder pgb krijgen? Graag antwoord op dit bericht. https://www.enovation.nl/secure-mail",
+             "jan@enovation.nl"),
+        mail("Wmo", "Kan een moeder pgb krijgen? Lees https://gemeente.example", "jan@tutanota.com"),
+    ],
+    ids=["portal", "www", "marked", "short", "subject", "enovation", "tutanota"],
+)  # fmt: skip
+def test_a_footer_about_secure_mail_makes_no_notice_of_a_question(asked: ParsedMail) -> None:
+    assert notice_of(asked) is None
+    assert screen(asked, own_addresses=(), authserv_id="").kind is MessageKind.QUESTION
+
+
 # ---------------------------------------------------------------- until when
 
 

@@ -28,6 +28,8 @@ _SQLITE_PRAGMAS = (
     "wal_autocheckpoint=4000",  # 16 MB: pages that every mail changes are written back once for many mails
 )
 _READ_ONLY = "25006"  # PostgreSQL: a standby, or set so by a person
+# These say that one value or statement is wrong, not that the database is away: waiting mends nothing.
+_FAULTS_OF_ONE_ROW = (sqlite3.DataError, sqlite3.ProgrammingError, sqlite3.NotSupportedError)
 _UNIQUE_VIOLATIONS = ("23505", "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY")
 
 
@@ -134,7 +136,8 @@ def translated() -> Iterator[None]:
         raise StoreUnavailable("all database connections are in use") from None
     except exc.DBAPIError as error:
         unwritable = _code_of(error) == _READ_ONLY
-        if unwritable or error.connection_invalidated or isinstance(error.orig, sqlite3.DatabaseError):
+        away = isinstance(error.orig, sqlite3.DatabaseError) and not isinstance(error.orig, _FAULTS_OF_ONE_ROW)
+        if unwritable or error.connection_invalidated or away:
             raise StoreUnavailable(_why(error)) from None
         raise
 

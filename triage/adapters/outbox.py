@@ -27,7 +27,7 @@ from triage.adapters.tables import (
     thread_ids,
     users,
 )
-from triage.core.mail import NoReplyReason
+from triage.core.mail import NoReplyReason, without_plus
 from triage.ports import AcknowledgementCounts, Envelope, OutboxItem, SentMail
 
 BREAKER = "breaker"
@@ -73,12 +73,16 @@ class OutboxPart(SentReplyPart):
         row = self._db.execute(
             _COUNTS,
             {
-                "to_key": self.address_key(address),
+                "to_key": self._budget_key(address),
                 "day_ago": now - timedelta(hours=24),
                 "hour_ago": _minute(now - timedelta(hours=1)),
             },
         ).one()
         return AcknowledgementCounts(row.to_address, int(row.last_hour), bool(row.breaker))
+
+    def _budget_key(self, address: str) -> str:
+        """One for all plus-forms of an address: a ticket system has a new one for every mail."""
+        return self.address_key(without_plus(address))
 
     def add_acknowledgement(
         self,
@@ -110,6 +114,8 @@ class OutboxPart(SentReplyPart):
     # ---------------------------------------------------------------- writing items
 
     def add_outbox(self, item: OutboxItem, *, due_at: datetime, message_id: str, state: str = "due") -> None:
+        to = item.envelope.forward_path
+        to_key = self._budget_key(to) if item.kind == "acknowledgement" else self.address_key(to)
         envelope = {
             "reverse_path": item.envelope.reverse_path,
             "forward_path": item.envelope.forward_path,
@@ -129,7 +135,7 @@ class OutboxPart(SentReplyPart):
                 "attempts": item.attempts,
                 "epoch": 0,
                 "message_id_key": self._keys.lookup(message_id),
-                "to_key": self.address_key(item.envelope.forward_path),
+                "to_key": to_key,
                 "envelope": self._sealer.seal_json(envelope, outbox, item.id, "envelope"),
                 "raw": self._sealer.seal_bytes(item.raw, outbox, item.id, "raw"),
             },

@@ -215,7 +215,8 @@ class SqlQueries:
             row = db.execute(select(func.count().label("open"), *sums).select_from(cases).where(_IS_OPEN)).one()
             unsent = select(outbox.c.state, func.count()).where(STOPPED, ~SETTLED).group_by(outbox.c.state)
             states = {state: count for state, count in db.execute(unsent)}
-            quarantined = db.execute(select(func.count()).select_from(quarantine)).scalar_one()
+            kept = select(func.count()).select_from(quarantine.join(ledger))  # also of mail that is tried once more
+            quarantined = db.execute(kept.where(ledger.c.outcome == LedgerOutcome.QUARANTINED)).scalar_one()
             unaccounted = db.execute(_UNACCOUNTED).scalar_one()
         return Supervision(
             open=row.open,

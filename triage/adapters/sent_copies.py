@@ -8,15 +8,23 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, exists, func, select, update
 
 from triage.adapters.store_cases import CasePart
 from triage.adapters.tables import COPY_DUE, approvals, cases, ledger, messages, outbox
 from triage.adapters.views import case_columns, view_of_sent
 from triage.core.case import MOVES, CaseState, move
-from triage.core.mail import MessageKind
+from triage.core.mail import LedgerOutcome, MessageKind
 from triage.ports import SentCopy
 from triage.row_ids import new_row_id
+
+# Another form of a mail that was there already: nobody wrote again.
+_IS_SECOND_COPY = exists().where(
+    ledger.c.folder == messages.c.folder,
+    ledger.c.uidvalidity == messages.c.uidvalidity,
+    ledger.c.uid == messages.c.uid,
+    ledger.c.outcome == LedgerOutcome.ATTACHED,
+)
 
 
 class SentReplyPart(CasePart):
@@ -74,6 +82,7 @@ class SentReplyPart(CasePart):
             messages.c.direction == "in",
             messages.c.kind.not_in((MessageKind.AUTO_REPLY, MessageKind.DELIVERY_REPORT)),
             messages.c.received_at > since,
+            ~_IS_SECOND_COPY,
         )
         if not all(row.state == "sent" or self._is_copy(row) for row in siblings):
             pass  # the reply waits for, or was refused for, somebody it is addressed to; that item tells staff

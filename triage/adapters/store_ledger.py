@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, case, delete, func, insert, select, update
+from sqlalchemy import bindparam, case, delete, exists, func, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from triage.adapters.rows import Unit, chunks
@@ -212,8 +212,24 @@ class LedgerPart(Unit):
         at: datetime,
         internal_date: datetime | None,
     ) -> None:
-        self._leave_quarantine(folder, ref)
         self.record_outcome(folder, ref, LedgerOutcome.QUARANTINED, at=at, rule=error[:64])
+        self._keep(folder, ref, raw=raw, size=size, error=error, at=at, internal_date=internal_date)
+
+    def keep_mail(self, folder: str, mail: FetchedMail, *, error: str, at: datetime) -> None:
+        self._keep(folder, mail.ref, raw=mail.raw, size=mail.size, error=error, at=at, internal_date=mail.internal_date)
+
+    def _keep(
+        self,
+        folder: str,
+        ref: UidRef,
+        *,
+        raw: bytes | None,
+        size: int,
+        error: str,
+        at: datetime,
+        internal_date: datetime | None,
+    ) -> None:
+        self._leave_quarantine(folder, ref)
         row_id = new_row_id(at)
         self._add(
             quarantine,
@@ -259,9 +275,22 @@ class LedgerPart(Unit):
         return FetchedMail(ref, row.internal_date or row.at, row.size, raw, complete=len(raw) >= row.size)
 
     def retire_unfinished(self, folder: str, *, uidvalidity: int, at: datetime) -> None:
+        """Whose bytes were kept is quarantined: it may have left the folder, and then these are all there is."""
+        left = (ledger.c.outcome.is_(None), ledger.c.folder == folder, ledger.c.uidvalidity != uidvalidity)
+        kept = exists().where(
+            quarantine.c.folder == ledger.c.folder,
+            quarantine.c.uidvalidity == ledger.c.uidvalidity,
+            quarantine.c.uid == ledger.c.uid,
+            quarantine.c.raw.is_not(None),
+        )
         self._db.execute(
             update(ledger)
-            .where(ledger.c.outcome.is_(None), ledger.c.folder == folder, ledger.c.uidvalidity != uidvalidity)
+            .where(*left, kept)
+            .values(outcome=LedgerOutcome.QUARANTINED, rule="uidvalidity_changed", finished_at=at, present=False)
+        )
+        self._db.execute(
+            update(ledger)
+            .where(*left)
             .values(outcome=LedgerOutcome.GONE, rule="uidvalidity_changed", finished_at=at, present=False)
         )
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 
 from triage.adapters.store_cases import CasePart
 from triage.adapters.tables import assessments, case_links, cases, ledger, messages, notes, outbox, secure_notices
@@ -61,23 +62,53 @@ class LinkPart(CasePart):
                 return True
         return False
 
+    def writes_for_others(self, case_id: str, address: str) -> bool:
+        rows = self._db.execute(
+            select(messages.c.id, messages.c.view)
+            .where(
+                messages.c.case_id == case_id,
+                messages.c.direction == "in",
+                messages.c.from_key == self.address_key(address),
+                messages.c.kind.not_in(_NO_CONTACT),
+                messages.c.view.is_not(None),
+            )
+            .order_by(messages.c.received_at.desc(), messages.c.id.desc())
+            .limit(_NEWEST)
+        ).all()
+        itself = EmailAddress(address).normalised
+        for row in rows:
+            view = self._sealer.open_json(row.view, messages, row.id, "view")
+            near = {itself, *_normalised(view, "to", "cc")}
+            if len(view.get("reply_to", ())) != 1 or _normalised(view, "reply_to") <= near:
+                return False
+        return bool(rows)
+
     def messages_of_text(self, text_identity: str) -> Sequence[SameText]:
+        return self._alike(messages.c.text_key == self._keys.lookup(text_identity))
+
+    def messages_of_id(self, message_id: str) -> Sequence[SameText]:
+        return self._alike(messages.c.message_id_key == self._keys.lookup(message_id))
+
+    def _alike(self, which: ColumnElement[bool]) -> list[SameText]:
         rows = self._db.execute(
             select(messages.c.id, messages.c.case_id, messages.c.internal_date, messages.c.view)
-            .where(messages.c.text_key == self._keys.lookup(text_identity), messages.c.case_id.is_not(None))
+            .where(which, messages.c.direction == "in", messages.c.case_id.is_not(None), messages.c.view.is_not(None))
             .order_by(messages.c.internal_date, messages.c.id)
             .limit(_MOST_ALIKE)
         ).all()
         found = []
         for row in rows:
             view = self._sealer.open_json(row.view, messages, row.id, "view")
-            recipients = (*view.get("to", ()), *view.get("cc", ()))
             found.append(
                 SameText(
                     case_id=row.case_id,
                     message_id=view.get("message_id") or "",
                     internal_date=row.internal_date,
-                    recipients=frozenset(EmailAddress(pair[1]).normalised for pair in recipients),
+                    recipients=_normalised(view, "to", "cc"),
+                    senders=tuple(EmailAddress(pair[1]).normalised for pair in view.get("from", ())),
+                    reply_to=_normalised(view, "reply_to"),
+                    date=datetime.fromisoformat(view["date"]) if view.get("date") else None,
+                    text=view.get("text", ""),
                 )
             )
         return found
@@ -196,6 +227,11 @@ class LinkPart(CasePart):
 
     def notice_reminded(self, message_id: str, *, at: datetime) -> None:
         self._db.execute(update(secure_notices).where(secure_notices.c.message_id == message_id).values(reminded_at=at))
+
+
+def _normalised(view: Mapping[str, Any], *fields: str) -> frozenset[str]:
+    """Addresses of these fields of a stored view."""
+    return frozenset(EmailAddress(pair[1]).normalised for name in fields for pair in view.get(name, ()))
 
 
 def _in_order(case_id: str, other_id: str, kind: LinkKind) -> tuple[str, str]:

@@ -31,6 +31,7 @@ def view_of_mail(mail: ParsedMail, report: DeliveryReport | None = None) -> dict
         "message_id": mail.message_id,
         "in_reply_to": mail.in_reply_to,
         "references": mail.references,
+        "date": mail.date.isoformat() if mail.date else None,
         "subject": mail.subject,
         "from": [_pair(address) for address in mail.from_addresses],
         "sender": _pair(mail.sender) if mail.sender else None,

@@ -20,7 +20,8 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class OpenCase:
-    """A new case. `no_reply_rule` set: it opens in state no_reply_needed (unsolicited, list or bulk)."""
+    """A new case. `no_reply_rule` set: it opens in state no_reply_needed (unsolicited, list or bulk, a
+    machine by its words alone)."""
 
     kind: MessageKind
     terms: Terms

@@ -33,8 +33,10 @@ def judged_text(mail: ParsedMail) -> str:
 
 
 def needs_verdict(screening: Screening) -> bool:
-    """False for what is never classified: machine mail, bulk, own mail, and the wrapper of a secure mail."""
-    return screening.kind not in UNJUDGED_KINDS and screening.kind is not MessageKind.SECURE_MAIL_NOTICE
+    """False for what is never classified: machine mail and bulk by their fields, own mail, a secure mail's wrapper."""
+    if screening.kind in UNJUDGED_KINDS:
+        return screening.by_words  # it may be a person's after all
+    return screening.kind is not MessageKind.SECURE_MAIL_NOTICE
 
 
 def assess(
@@ -47,7 +49,7 @@ def assess(
 ) -> Assessment:
     """Our reading of one mail. `verdict` None means that the classifiers failed on it."""
     text = judged_text(mail)
-    if screening.kind in UNJUDGED_KINDS:
+    if screening.kind in UNJUDGED_KINDS and not screening.by_words:
         return Assessment(band=Band.NORMAL, band_reason=str(screening.kind), language=language, judged_text=text)
     if screening.kind is MessageKind.SECURE_MAIL_NOTICE:
         return _unjudged(text, language, "secure_mail_notice")

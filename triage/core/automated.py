@@ -12,10 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-import authres
-import authres.core
-
-from triage.core import machine_text, reports, secure_mail
+from triage.core import machine_receipts, machine_text, other_reports, person_text, reports, secure_mail
+from triage.core.authentication import authentication_failed
 from triage.core.body import is_forward_subject, is_reply_subject
 from triage.core.mail import MessageKind, NoReplyReason, ParsedMail, Screening, without_plus
 
@@ -37,50 +35,20 @@ _OFF = frozenset({"", "no", "false", "0", "none"})
 _MACHINE_LOCAL = re.compile(
     r"mailer[-_.]?daemon|mail[-_]daemon|listserv(?:er)?|majordomo|mailman|owner-.+|"
     r".+-request|.+-owner|.+-bounces?|root|daemon|www-data|cron|apache|uucp|"
-    r"microsoftexchange[0-9a-f]{32}",
+    r"microsoftexchange[0-9a-f]{32}|wordpress|nobody|mailer|mailbot|notifications|notificaties?|autoreply|automail",
     re.IGNORECASE,
 )
 _NO_REPLY_LOCAL = re.compile(
-    r"(?:^|[._+=-])(?:no[._-]?reply|do[._-]?not[._-]?reply|niet[._-]?(?:be)?antwoorden|"
+    r"^no[._-]?reply|(?:^|[._+=-])(?:no[._-]?reply|do?n[o']?t[._-]?reply|do[._-]?not[._-]?reply|niet[._-]?(?:be)?antwoorden|"
     r"niet[._-]?reageren|geen[._-]?(?:antwoord|reactie)|no[._-]?response|"
     r"unattended|noreplies)(?:$|[._+=0-9-])|^bounces?(?:$|[+=_.-](?!srs))",
     re.IGNORECASE,
 )
+_LONG_MAILING = 1_500  # characters
 _SPAM_YES = re.compile(r"\s*(?:yes|true|1)\b", re.IGNORECASE)
-_READ_SUBJECT = re.compile(
-    (
-        r"\s*(?:gelezen|niet gelezen|read|not read|gelesen|ungelesen|leesbevestiging|"
-        r"(?:return|read) receipt|lesebest[aä]tigung|lu|non lu|accus[eé] de lecture|confirmation de lecture|"
-        r"le[ií]do|letto|lido|przeczytan[oae]|okundu|l[aä]st|l[æe]st)\s*(?:\([^)]{0,40}\))?\s*:"
-    ),
-    re.IGNORECASE,
-)
-_READ_TEXT = re.compile(
-    (
-        r"\bis gelezen op\b|\bwas read on\b|\bhas been (?:read|displayed|opened)\b|"
-        r"\bwurde (?:am [^.]{0,40})?gelesen\b|ongelezen verwijderd|deleted without being read|"
-        r"\breceipt for the (?:e-?mail|message)|[eé]t[eé] lu\b|\bgelezen op\b|\bzosta[lł]a? (?:przeczytan|odczytan)"
-    ),
-    re.IGNORECASE,
-)
-_DMARC_REPORT = re.compile(
-    r"\s*(?:\[[^\]]{0,40}\]\s*)?(?:dmarc (?:aggregate )?)?report[ -]domain:\s*\S{1,253}\s+submitter:"
-    r"|\s*dmarc aggregate report\b",
-    re.IGNORECASE,
-)
-# receiver!domain!begin!end[!unique].xml.gz (RFC 7489 §7.2.1.1), and JSON for TLS reports (RFC 8460 §5.1)
-_AGGREGATE_FILE = re.compile(
-    r"[\w.-]{3,200}[!_][\w.-]{3,200}[!_]\d{9,11}[!_]\d{9,11}(?:[!_][\w.-]{1,80})?\.(?:xml|zip|gz|json)(?:\.gz|\.zip)?",
-    re.IGNORECASE,
-)
-_COMPLAINT = re.compile(
-    r"\s*(?:complaint about message from |(?:\[?(?:e-?mail )?(?:abuse|feedback|spam) (?:feedback )?(?:report"
-    r"|complaint)\]?)(?: for| about| from|:| on|$)|email feedback report for ip|fbl report)",
-    re.IGNORECASE,
-)
+_QUOTED_FROM = re.compile(r"^[ \t>*]{0,4}(?:van|from|von|de)\*?\s{0,3}:\*?\s", re.IGNORECASE | re.MULTILINE)
 _LIST_SENDER = re.compile(r"owner-.+|.+-(?:owner|bounces?|request)|listserv|majordomo|mailman", re.IGNORECASE)
 _CALENDAR_ANSWERS = frozenset({"reply", "counter", "refresh", "declinecounter"})
-_DMARC_NONE = re.compile(r"\bp\s*=\s*none\b|policy\.\S{0,20}=none\b", re.IGNORECASE)
 _CAMPAIGN_HEADERS = frozenset(
     {
         "x-campaign",
@@ -93,8 +61,6 @@ _CAMPAIGN_HEADERS = frozenset(
         "list-unsubscribe-post",
     }
 )
-# authres raises a SyntaxError of its own that is not Python's.
-_AUTH_ERRORS = (authres.core.SyntaxError, ValueError, LookupError, AttributeError, TypeError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +69,8 @@ class _Facts:
 
     local_parts: tuple[str, ...]  # From, Sender, Return-Path
     null_path: bool
-    own: bool
+    own: bool  # one From is ours
+    all_own: bool
     forwarded: bool  # by its subject
     answered: bool
     names: frozenset[str]
@@ -148,7 +115,8 @@ def _facts(mail: ParsedMail, own_addresses: Sequence[str]) -> _Facts:
     return _Facts(
         local_parts=tuple(locals_),
         null_path=mail.return_path == "",
-        own=any(without_plus(item.address) in own for item in mail.from_addresses[:20]),
+        own=any(mine := [without_plus(item.address) in own for item in mail.from_addresses[:20]]),
+        all_own=bool(mine) and all(mine),
         forwarded=is_forward_subject(mail.subject),
         answered=is_reply_subject(mail.subject),
         names=names,
@@ -184,62 +152,27 @@ def _auto_reply_mark(mail: ParsedMail, facts: _Facts) -> bool:
 
 
 def _auto_reply_subject(mail: ParsedMail, facts: _Facts) -> bool:
+    """A subject that vacation programs write, over a text in which nobody asks. In Dutch "Auto:" is also a car."""
     if facts.forwarded:
         return False
-    if machine_text.AUTO_REPLY_SUFFIX.search(mail.subject):
-        return not facts.answered or machine_text.looks_absent(facts.text) or machine_text.is_automatic(facts.text)
-    if facts.answered:  # a person answers an automatic reply
+    suffix = bool(machine_text.AUTO_REPLY_SUFFIX.search(mail.subject))
+    if suffix and facts.answered and not _says_automatic(mail, facts):
         return False
-    if machine_text.is_auto_reply_subject(mail.subject, facts.text):
-        return True
-    if machine_text.AUTO_PREFIX.match(mail.subject):  # in Dutch also a car
-        return machine_text.looks_absent(facts.text) or not machine_text.asks_on_care(mail.subject, facts.text)
-    return False
-
-
-def _is_read_receipt(mail: ParsedMail, facts: _Facts) -> bool:
-    if mail.report_type == "disposition-notification":
-        return True
-    return bool(_READ_SUBJECT.match(mail.subject)) and (facts.null_path or bool(_READ_TEXT.search(facts.text[:2_000])))
-
-
-def _is_complaint(mail: ParsedMail) -> bool:
-    """A complaint in another form than RFC 5965: the reported mail attached under a subject of reports."""
-    if any(item.content_type == "message/feedback-report" for item in mail.attachments[:50]):
-        return True
-    return bool(_COMPLAINT.match(mail.subject) and mail.attached_subjects)
-
-
-def _is_aggregate_report(mail: ParsedMail, facts: _Facts) -> bool:
-    """Figures on mail in our name, from other servers (RFC 7489 §7.2, RFC 8460): nothing a person asks."""
-    if mail.report_type in ("tlsrpt", "dmarc"):
-        return True
-    if facts.forwarded or facts.answered:
+    if not suffix and facts.answered:  # a person answers an automatic reply
         return False
-    if _DMARC_REPORT.match(mail.subject):
-        return True
-    return any(_AGGREGATE_FILE.fullmatch(item.filename) for item in mail.attachments[:20]) and len(facts.text) < 1_500
-
-
-def _authentication_failed(mail: ParsedMail, authserv_id: str) -> bool:
-    """DMARC failed according to our own server (RFC 8601 §5: other servers' words count for nothing)."""
-    if not authserv_id:
+    if not (
+        suffix or machine_text.AUTO_REPLY_SUBJECT.match(mail.subject) or machine_text.AUTO_PREFIX.match(mail.subject)
+    ):
         return False
-    wanted = authserv_id.strip().lower()
-    for value in mail.header_values("authentication-results")[:50]:
-        low = value[:8_000].lower()
-        if "dmarc" not in low or wanted not in low[:500]:
-            continue
-        try:
-            header = authres.AuthenticationResultsHeader.parse_value(value[:8_000])
-            if str(header.authserv_id).lower() != wanted:
-                continue
-            failed = any(str(r.method).lower() == "dmarc" and str(r.result).lower() == "fail" for r in header.results)
-        except _AUTH_ERRORS:
-            continue  # "unknown" is neither pass nor fail
-        if failed and not _DMARC_NONE.search(low[low.find("dmarc") :][:200]):
-            return True
-    return False
+    return not person_text.plainly_asks(mail.subject, facts.text)
+
+
+def _says_automatic(mail: ParsedMail, facts: _Facts) -> bool:
+    return (
+        machine_text.looks_absent(facts.text)
+        or machine_text.is_automatic(facts.text)
+        or machine_receipts.is_notice(mail.subject, facts.text)
+    )
 
 
 def _spam_flag(mail: ParsedMail) -> bool:
@@ -253,12 +186,35 @@ def _spam_flag(mail: ParsedMail) -> bool:
 
 
 def _is_own(mail: ParsedMail, facts: _Facts, own_addresses: Sequence[str]) -> bool:
-    """From is ours. A form on our own site that names one asker in Reply-To is not our mail but theirs."""
-    if not facts.own:
+    """Every From is ours, and nobody else speaks in it: neither a form on our own site nor a mail passed on to us."""
+    if not facts.all_own:
         return False
     own = _own_set(tuple(own_addresses))
+    domains = {address.rpartition("@")[2] for address in own}
+    named = (*mail.in_reply_to, *mail.references)
+    if "auto-replied" in facts.auto_submitted or any(
+        item.strip("<>").rpartition("@")[2].lower() in domains for item in named
+    ):
+        return True
+    if facts.forwarded and (mail.forwarded_text or mail.attached_subjects or _QUOTED_FROM.search(mail.text[:20_000])):
+        return False
+    if mail.in_reply_to:
+        return True
     asker = len(mail.reply_to) == 1 and without_plus(mail.reply_to[0].address) not in own
-    return not asker or bool(mail.in_reply_to) or "auto-replied" in facts.auto_submitted
+    return not asker and not person_text.is_form(mail.text)
+
+
+def _is_form(mail: ParsedMail, facts: _Facts) -> bool:
+    """A web form writes for a person: its labels, or a program's mail that names one asker elsewhere in Reply-To."""
+    if facts.forwarded or facts.answered or "auto-replied" in facts.auto_submitted or mail.report_type is not None:
+        return False
+    if person_text.is_form(facts.text):
+        return not _auto_reply_mark(mail, facts)
+    if "auto-generated" not in facts.auto_submitted or len(mail.reply_to) != 1 or len(mail.from_addresses) != 1:
+        return False
+    asker, writer = (item[0].normalised for item in (mail.reply_to, mail.from_addresses))
+    elsewhere = asker.rpartition("@")[2] != writer.rpartition("@")[2]
+    return elsewhere and not is_no_reply_address(asker) and not _LIST_HEADERS & facts.names
 
 
 def _is_list_or_bulk(mail: ParsedMail, facts: _Facts) -> str:
@@ -270,6 +226,9 @@ def _is_list_or_bulk(mail: ParsedMail, facts: _Facts) -> str:
         return "mass_mail_text" if mass else ""
     marks = machine_text.mass_marks(mail.subject, mail.text)
     asks = machine_text.asks_on_care(mail.subject, facts.text)
+    short = marks < 4 and len(facts.text) < _LONG_MAILING and not _CAMPAIGN_HEADERS & facts.names
+    if short and asks and person_text.asks_for_care(mail.subject, facts.text):
+        return ""  # an organisation's mailing foot under its question
     if marks >= 2 or (marks and "?" not in facts.text[:20_000]):
         return "list_mail"
     if "list-unsubscribe" not in facts.names or (facts.answered and marks == 0):
@@ -289,13 +248,17 @@ def _kind(mail: ParsedMail, facts: _Facts, own_addresses: Sequence[str]) -> tupl
         return MessageKind.DELIVERY_REPORT, report
     if _is_own(mail, facts, own_addresses):
         return MessageKind.OWN, "own_address"
+    if report and report != "bounce_text":
+        return MessageKind.DELIVERY_REPORT, report
+    if _is_form(mail, facts):
+        return MessageKind.QUESTION, ""
     if report:
         return MessageKind.DELIVERY_REPORT, report
-    if _is_read_receipt(mail, facts):
+    if other_reports.is_read_receipt(mail, facts.text):
         return MessageKind.AUTO_REPLY, "read_receipt"
-    if mail.report_type == "feedback-report" or _is_complaint(mail):
+    if other_reports.is_complaint(mail):
         return MessageKind.AUTO_REPLY, "feedback_report"
-    if _is_aggregate_report(mail, facts):
+    if other_reports.is_aggregate_report(mail, facts.text, passed_on=facts.forwarded or facts.answered):
         return MessageKind.AUTO_REPLY, "dmarc_report"
     if secure_mail.is_access_code(mail):
         return MessageKind.AUTO_REPLY, "secure_mail_code"
@@ -306,7 +269,9 @@ def _kind(mail: ParsedMail, facts: _Facts, own_addresses: Sequence[str]) -> tupl
     if _auto_reply_mark(mail, facts):
         return MessageKind.AUTO_REPLY, "auto_reply_mark"
     if _auto_reply_subject(mail, facts):
-        return MessageKind.AUTO_REPLY, "auto_reply_subject"
+        if _says_automatic(mail, facts):
+            return MessageKind.AUTO_REPLY, "auto_reply_subject"
+        return MessageKind.QUESTION, "auto_reply_subject"  # the subject alone: people write it too
     if facts.machine and machine_text.is_absence_notice(facts.text):
         return MessageKind.AUTO_REPLY, "absence_text"
     if facts.forwarded:
@@ -352,7 +317,7 @@ def _reasons(
     when(kind is MessageKind.DELIVERY_REPORT, reason.DELIVERY_REPORT)
     when(rule == "read_receipt", reason.READ_RECEIPT)
     when(facts.own, reason.OWN_ADDRESS)
-    when(_authentication_failed(mail, authserv_id), reason.AUTHENTICATION_FAILED)
+    when(authentication_failed(mail, authserv_id), reason.AUTHENTICATION_FAILED)
     several = len(mail.from_addresses) > 1 or len(mail.header_values("from")) > 1
     when(not mail.from_addresses, reason.NO_VALID_FROM)
     when(several, reason.SEVERAL_FROM)
@@ -372,11 +337,36 @@ def _shows_machine(mail: ParsedMail, facts: _Facts) -> bool:
         return True
     if facts.forwarded or mail.forwarded_text:
         return False
-    if machine_text.is_absence_notice(facts.text) or machine_text.is_receipt(facts.text):
-        return True  # also behind "Re:": that is how autoresponders answer
+    if len(facts.text) > _LONG_MAILING and machine_text.mass_marks(mail.subject, facts.text) >= 3:
+        return True  # a mailing in which somebody tells of their care
+    if person_text.plainly_asks(mail.subject, facts.text):
+        return False
+    # also behind "Re:": that is how autoresponders answer
+    if machine_text.is_absence_notice(facts.text) or machine_receipts.is_notice(mail.subject, facts.text):
+        return True
+    if machine_receipts.is_receipt(facts.text):
+        return True
     if facts.answered:
         return False
     return machine_text.is_automatic(facts.text) and not machine_text.asks_on_care(mail.subject, facts.text)
+
+
+def _by_words(mail: ParsedMail, facts: _Facts, kind: MessageKind, rule: str) -> bool:
+    """Only subject and text made this a machine's or a mass mailing: no field, null path or structure agrees."""
+    if kind is MessageKind.DELIVERY_REPORT:
+        return rule == "bounce_text" and not reports.has_machine_fields(mail)
+    if facts.machine or mail.report_type is not None or _auto_reply_mark(mail, facts):
+        return False
+    if kind is MessageKind.AUTO_REPLY:
+        shown = {
+            "feedback_report": other_reports.structured_complaint(mail),
+            "dmarc_report": other_reports.structured_figures(mail),
+            "secure_mail_code": True,  # by the service's domain
+        }
+        return not shown.get(rule, False)
+    if kind is MessageKind.LIST_OR_BULK:
+        return rule == "mass_mail_text"
+    return kind is MessageKind.UNSOLICITED and not _spam_flag(mail)
 
 
 def is_no_reply_address(address: str) -> bool:
@@ -396,4 +386,4 @@ def screen(mail: ParsedMail, *, own_addresses: Sequence[str], authserv_id: str) 
     reasons = _reasons(mail, facts, kind, rule, own_addresses, authserv_id)
     if facts.own and kind is not MessageKind.OWN and not rule:
         rule = "own_address_form"
-    return Screening(kind=kind, reasons=reasons, rule=rule)
+    return Screening(kind=kind, reasons=reasons, rule=rule, by_words=_by_words(mail, facts, kind, rule))

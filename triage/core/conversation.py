@@ -11,7 +11,8 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from triage.core.mail import ParsedMail
+from triage.core.htmltext import links
+from triage.core.mail import EmailAddress, ParsedMail
 
 LOOKED_AT = 4_000  # characters of a subject: ours are short, and a hostile one is not
 MOST_TOKENS = 10
@@ -69,12 +70,37 @@ def thread_ids(mail: ParsedMail) -> tuple[str, ...]:
 def text_identity(mail: ParsedMail) -> str | None:
     """Equal for one mail that reached us in two forms: other Message-ID, recipients, coding or line ends.
 
-    Over sender, subject, text, and names and sizes of attachments; None when there is no sender or nothing to compare.
+    Over sender, reply addresses, subject, text, where the HTML leads, and names and sizes of attachments; None when
+    there is no sender or nothing to compare. Two visitors of one web form differ in their reply address alone, two
+    notices of one portal in their link alone.
     """
     sender = mail.from_address
     text = " ".join(mail.text.split())
     if sender is None or not (text or mail.attachments):
         return None
     attachments = "\x1e".join(f"{part.filename}:{part.size}" for part in mail.attachments)
-    parts = (sender.normalised, " ".join(mail.subject.split()), text, attachments)
+    replies = " ".join(sorted({one.normalised for one in mail.reply_to} - {sender.normalised}))
+    leads_to = "\x1e".join(dict.fromkeys(links(mail.html))) if mail.html else ""
+    parts = [sender.normalised, " ".join(mail.subject.split()), text, attachments]
+    if replies or leads_to:
+        parts += [replies, leads_to]
     return hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def answers_go_to(mail: ParsedMail) -> EmailAddress | None:
+    """The one other address that this mail asks to be answered at: with a web form the visitor, while the From is the
+    form's own. None when there is none or more than one, and for an address the mail itself is addressed to."""
+    sender = mail.from_address
+    if sender is None or len(mail.reply_to) != 1:
+        return None
+    other = mail.reply_to[0]
+    near = {one.normalised for one in (sender, *mail.to, *mail.cc)}
+    return None if other.normalised in near else other
+
+
+def much_alike(one: str, other: str) -> bool:
+    """Whether one text may be the other with a banner or footer added on the way: it shares most of the words of the
+    shorter one. An empty text is like any: a converter took it."""
+    first, second = set(one.casefold().split()), set(other.casefold().split())
+    least = min(len(first), len(second))
+    return least == 0 or len(first & second) * 10 >= least * 6

@@ -68,6 +68,7 @@ class Budget:
 
 _MACHINE_KINDS = frozenset({MessageKind.AUTO_REPLY, MessageKind.DELIVERY_REPORT})
 _NO_REPLY_KINDS = frozenset({MessageKind.UNSOLICITED, MessageKind.LIST_OR_BULK})
+_SIGNS = frozenset({"model", "rule", "softened_rule", "classifier_error"})
 
 
 def decide(
@@ -86,7 +87,8 @@ def decide(
         return (AttachToCase(case_id, "second_copy"),) if case_id else (Ignore(rule or "second_copy"),)
     if screening.kind is MessageKind.OWN:
         return (Ignore(screening.rule or "own_address"),)
-    if screening.kind in _MACHINE_KINDS:
+    may_need_reply = screening.by_words and _stands_out(assessment)
+    if screening.kind in _MACHINE_KINDS and not _is_kept(screening, thread, stands_out=may_need_reply):
         rule = screening.rule or str(screening.kind)
         if thread.case is None:
             return (Ignore(rule),)
@@ -103,10 +105,12 @@ def decide(
         if reopened:
             actions.append(PrepareDraft(assessment.laws, assessment.topics))
     else:
-        no_reply = screening.rule or str(screening.kind) if screening.kind in _NO_REPLY_KINDS else ""
+        is_quiet = screening.kind in _NO_REPLY_KINDS | _MACHINE_KINDS
+        no_reply = screening.rule or str(screening.kind) if is_quiet and not may_need_reply else ""
         terms = terms_for(assessment.band, arrived, policy.sla)
         actions.append(OpenCase(screening.kind, terms, no_reply))
-        reasons = screening.reasons + _withheld_by_policy(budget, arrived, policy)
+        reasons = screening.reasons or ((NoReplyReason.MACHINE_TEXT,) if is_quiet else ())
+        reasons += _withheld_by_policy(budget, arrived, policy)
         if reasons:
             actions.append(WithholdAcknowledgement(reasons))
         else:
@@ -119,6 +123,19 @@ def decide(
     if assessment.danger:
         actions.append(Alert("danger"))
     return tuple(actions)
+
+
+def _is_kept(screening: Screening, thread: Thread, *, stands_out: bool) -> bool:
+    """A machine by its words alone: never ignored, and in a known case it counts as a message when it stands out."""
+    if not screening.by_words:
+        return False
+    return thread.case is None or (stands_out and screening.kind is MessageKind.AUTO_REPLY)
+
+
+def _stands_out(assessment: Assessment) -> bool:
+    """Model or rules saw a sign of haste or danger, or failed on this text. A language that the model does not know
+    is no sign: automatic replies come in every language."""
+    return assessment.danger or (assessment.band is not Band.NORMAL and assessment.band_reason in _SIGNS)
 
 
 def _raised(current: Band, new: Band) -> Band | None:

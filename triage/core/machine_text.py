@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from triage.core.person_text import asks_for_care, plainly_asks, speaks_of_self
+
 LOOKED_AT = 20_000
 
 _I = re.IGNORECASE
@@ -44,7 +46,6 @@ AUTO_REPLY_SUBJECT = re.compile(
     r"|holiday))\s*(?:[:\[(\]]|$)|ooo\s*[:\-–])",
     _I,
 )
-_AUTO_START = re.compile(rf"\s*[\[(]?(?:{_AUTO_WORDS})", _I)
 AUTO_REPLY_SUFFIX = re.compile(rf"[\[(](?:{_AUTO_WORDS}|out of (?:the )?office|afwezig)[\])]\s*$", _I)
 """At the end of a subject, also behind "Re:"; a person who answers such a mail keeps it, so the text must agree."""
 AUTO_PREFIX = re.compile(r"\s*auto\s*:", _I)
@@ -93,13 +94,6 @@ _AUTOMATIC = re.compile(
     r"u kunt (?:hier(?:op)?|op dit bericht|op deze (?:e-?)?mail)? ?niet (?:op )?(?:antwoorden|reageren)|"
     r"(?:reageren|antwoorden) op (?:dit bericht|deze (?:e-?)?mail) is niet mogelijk|"
     r"gelieve niet te (?:antwoorden|reageren))",
-    _I,
-)
-_RECEIVED = re.compile(
-    r"\b(?:uw|je) (?:vraag|bericht|e-?mail|melding|aanvraag"
-    r"|verzoek)\b[^.\n]{0,40}\bontvangen\b[\s\S]{0,1500}\b(?:ticket|zaak|meldings?|referentie"
-    r"|dossier)[- ]?(?:nummer|nr|id)?\b[^\n\d]{0,30}\d{3,}|\b(?:we|we have|has been"
-    r"|was) received\b[^.\n]{0,60}[\s\S]{0,1500}\b(?:ticket|case|reference|request)\b[^\n\d]{0,30}\d{3,}",
     _I,
 )
 _CHALLENGE = re.compile(
@@ -261,7 +255,8 @@ _OFFERS = tuple(
         ),
     )
 )
-# Words of our own trade; "ziekte" and "terminaal" are not among them, scams are full of those.
+# Words of our own trade; those of everybody's care stand in core/person_text.py. "ziekte" and "terminaal" are in
+# neither place for scams: scams are full of them.
 _CARE = re.compile(
     r"\b(?:wmo|wlz|zvw|jeugdwet|jeugdhulp|pgb|ciz|zorgkantoor|zorgverzekeraar|"
     r"indicatie\w*|thuiszorg|wijkverple\w+|mantelzorg\w*|wijkteam|huisarts|verpleeghuis|"
@@ -319,13 +314,6 @@ def _holds(head: str, words: tuple[str, ...]) -> bool:
     return any(word in low for word in words)
 
 
-def is_auto_reply_subject(subject: str, text: str) -> bool:
-    """A subject that vacation programs write. "Afwezig" or "Vakantie" over a question on care is a person's."""
-    if not AUTO_REPLY_SUBJECT.match(subject):
-        return False
-    return bool(_AUTO_START.match(subject)) or looks_absent(text) or not asks_on_care(subject, text)
-
-
 def looks_absent(text: str) -> bool:
     """Does the text say that its sender is away?"""
     return bool(ABSENCE.search(_head(text)))
@@ -338,23 +326,26 @@ def is_absence_notice(text: str) -> bool:
 
 
 def is_confirmation(subject: str, text: str) -> bool:
-    """Somebody else's acknowledgement: the subject says so, the text calls itself automatic, nothing is asked."""
+    """Somebody else's acknowledgement: the subject says so, the text calls itself automatic and says no "I"."""
     head = _head(text)
     return bool(
-        _CONFIRMATION_SUBJECT.match(subject) and _AUTOMATIC.search(head) and len(head) < 1_500 and not _asks(head)
+        _CONFIRMATION_SUBJECT.match(subject)
+        and _AUTOMATIC.search(head)
+        and len(head) < 1_500
+        and not speaks_of_self(head)
+        and not plainly_asks("", head)
     )
-
-
-def is_receipt(text: str) -> bool:
-    """Somebody else's acknowledgement by its words alone: a number, thanks for what was sent, no question, no "I"."""
-    head = _head(text)
-    return len(head) < 2_000 and "?" not in head and bool(_RECEIVED.search(head)) and not _FIRST_PERSON.search(head)
 
 
 def confirms(subject: str, text: str) -> bool:
     """The subject of somebody's acknowledgement over a text that asks nothing; headers must show the machine."""
     head = _head(text)
-    return bool(_CONFIRMATION_SUBJECT.match(subject)) and len(head) < 3_000 and not _asks(head)
+    return (
+        bool(_CONFIRMATION_SUBJECT.match(subject))
+        and len(head) < 3_000
+        and not _asks(head)
+        and not asks_for_care("", head)
+    )
 
 
 def is_challenge(subject: str, text: str) -> bool:
@@ -392,11 +383,13 @@ def mass_marks(subject: str, text: str) -> int:
 
 
 def is_mass_mail(subject: str, text: str) -> bool:
-    """A mailing by its text alone: three marks, or two and no question of a person's own."""
+    """A mailing by its text alone: three marks, or two and no question of a person's own; never a question on care."""
     if not _holds(_head(text), _MASS_WORDS):
         return False
     marks = mass_marks(subject, text)
-    return marks >= 3 or (marks == 2 and not _asks(_head(text)))
+    if marks < 2 or asks_for_care(subject, text):
+        return False
+    return marks >= 3 or not _asks(_head(text))
 
 
 def unsolicited_rule(subject: str, text: str) -> str:
@@ -409,6 +402,8 @@ def unsolicited_rule(subject: str, text: str) -> str:
             continue
         if _holds(head, _OFFER_WORDS[name]) and all(group.search(head) for group in groups):
             return name
-    if not _FIRST_PERSON.search(head) and sum(1 for mark in _SELLING if mark.search(head)) >= (4 if care else 3):
+    if _FIRST_PERSON.search(head) or asks_for_care(subject, text):
+        return ""
+    if sum(1 for mark in _SELLING if mark.search(head)) >= (4 if care else 3):
         return "advertising"
     return ""

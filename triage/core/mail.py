@@ -194,11 +194,15 @@ class NoReplyReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Screening:
-    """What kind of mail this is and whether a machine may answer; `reasons` empty means it may."""
+    """What kind of mail this is and whether a machine may answer; `reasons` empty means it may.
+
+    `by_words`: the kind was read from subject and text alone, no field or structure shows a machine. Such a mail may
+    be a person's, so it is assessed and is never ignored."""
 
     kind: MessageKind
     reasons: tuple[NoReplyReason, ...] = ()
     rule: str = ""  # the rule that decided the kind, for the ledger; "" for an ordinary question
+    by_words: bool = False
 
     @property
     def may_acknowledge(self) -> bool:

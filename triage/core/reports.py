@@ -119,6 +119,11 @@ def report_rule(mail: ParsedMail, *, answered: bool, forwarded: bool) -> str:
     return "bounce_text" if score >= 4 else ""
 
 
+def has_machine_fields(mail: ParsedMail) -> bool:
+    """Fields or a null path show a machine, whatever the words say."""
+    return _machine_marks(mail, {name for name, _ in mail.headers}, null_path=mail.return_path == "") > 0
+
+
 def _writers(mail: ParsedMail) -> Iterator[EmailAddress]:
     yield from mail.from_addresses[:5]
     if mail.sender is not None and not mail.from_addresses:

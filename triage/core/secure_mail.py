@@ -128,7 +128,8 @@ DEFAULT_DAYS: Mapping[str, int] = {"zorgmail": 90, "other": 14}
 _WORDS = (
     "beveilig", "versleutel", "secure", "protected", "encrypted", "zivver", "zorgmail", "smartlockr", "cryptshare",
     "filecap", "siilo", "veilig", "confidential", "vertrouwelijk", "geschützte", "sichere", "verschlüsselte", "virtru",
-    "rpmsg", "bericht van", "nieuw bericht", "purview", "enovation", "encryption",
+    "rpmsg", "bericht van", "nieuw bericht", "purview", "enovation", "encryption", "toegangscode",
+    "verificatiecode", "access code", "passcode",
 )  # fmt: skip
 _SAFE = r"(?:beveiligde?|versleutelde?|veilige?|vertrouwelijke?|secure|encrypted|protected|confidential)"
 _MESSAGE = r"(?:e-?mail|bericht|mail|bestand|message|document)\w*"
@@ -167,12 +168,50 @@ _ASKS_ABOUT_IT = re.compile(
     r"hoe (?:open|lees) ik|wat moet ik|lukt (?:het )?(?:mij )?niet|werkt niet)\b",
     _I,
 )
+# What a notice says of itself, whoever sends it; the wider _NOTICE also fits a footer that explains secure mail.
+_STRONG = re.compile(
+    rf"\b(?:u|je|jij) (?:heeft|hebt|ontvangt|kreeg|ontving)\s+(?:een|\d+)?\s*(?:nieuwe?\s+)?(?:via\s+)?"
+    rf"(?:{_BRAND}[ -]?(?:secure )?{_MESSAGE}|{_SAFE}\s+(?:{_BRAND}\s+)?{_MESSAGE})|"
+    rf"(?:heeft|stuurde|stuurt|verstuurde) (?:aan )?(?:u|je|jou)\b[^.\n]{{0,40}}?{_SAFE}\s+(?:{_BRAND}\s+)?{_MESSAGE}|"
+    rf"heeft (?:u|je) (?:via|met) {_BRAND}[^.\n]{{0,40}}(?:gestuurd|verstuurd|gezonden|gedeeld)|"
+    rf"\b(?:er staat|staat er)\b[^.\n]{{0,30}}{_SAFE} {_MESSAGE}[^.\n]{{0,30}}klaar|"
+    rf"\b(?:has (?:sent|shared with) you|you(?:'ve|’ve| have) (?:received|got)|sent you) (?:a|an|\d+)? ?(?:new )?"
+    rf"(?:{_BRAND} )?{_SAFE}\b[^.\n]{{0,30}}{_MESSAGE}|"
+    rf"\bhat ihnen eine (?:geschützte|sichere|verschlüsselte) (?:nachricht|e-?mail)",
+    _I,
+)
+_MOST_OWN_WORDS = 40  # with more text of its own a mail is the message, not a notice of one
+_MOST_BEFORE = 8  # words that may stand before the sentence of the notice: a name, a heading
+_GREETING = re.compile(r"(?:beste|geachte|hallo|goede?(?:n|ndag|morgen|middag|avond|dag)?|dag|dear|hello|hi)\b", _I)
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
+_ABOUT_SECURE_MAIL = re.compile(
+    r"beveilig|versleutel|encrypt|protected|\bsecure|vertrouwelijk|toegangscode|sms|passcode|wachtwoord|password|inlog|"
+    r"portaal|portal|klik|click|verloopt|expire|beschikbaar|available|browser|bericht|message|e-?mail|knop|button|"
+    rf"{_BRAND}|https?:",
+    _I,
+)
+_NOTICE_SENDER = re.compile(
+    r"(?:no|not|niet|do[._-]?not|donot|geen)[._+-]?(?:reply|replies|antwoord|beantwoord|reageren|response)|notif|notice|"
+    r"secure|veilig|beveilig|bericht|message|encrypt|deliver|mailer|system|zivver|zorg-?mail|smartlockr|cryptshare|"
+    r"filecap|virtru|kpn",
+    _I,
+)
 _CODE = re.compile(
     r"\b(?:uw|je|your) (?:zivver |zorgmail )?(?:toegangscode|verificatiecode|inlogcode|sms-code|eenmalige code|"
     r"verification code|access code|one[- ]time pass(?:code|word))\b",
     _I,
 )
-_CODE_LINE = re.compile(r"(?:^|[\s:>])[0-9A-Z]{4,10}(?:[\s.<]|$)|\b\d{3}[ -]\d{3}\b", re.MULTILINE)
+# Right after those words; a year of a date is no code, nor are the last digits of a telephone number.
+_CODE_ITSELF = re.compile(
+    r"[\s:>*](?!(?:19|20)\d\d(?![0-9A-Za-z-]))(?=[A-Z]{0,9}\d)(?:[0-9A-Z]{4,10}|\d{3}[ -]\d{3})(?![0-9A-Za-z-])"
+)
+_CODE_NEAR = 40  # characters
+_SENT_ELSEWHERE = re.compile(
+    r"\b(?:sms|ontvangt|verstuurd|verzonden|gestuurd|aparte?|telefoon|nummer|sent|phone)\b", _I
+)
+_BARE_OR_HELP = re.compile(
+    r"https?://[^/?#]*/?$|https?://\S*(?:privacy|support|help|faq|contact|voorwaarden|terms|disclaimer)\S*$", _I
+)
 
 
 def _head(mail: ParsedMail) -> str:
@@ -203,10 +242,10 @@ def notice_of(mail: ParsedMail) -> str | None:
         return None
     if is_forward_subject(mail.subject):
         return None
-    own = f"{mail.subject}\n{(mail.new_text or mail.text)[:_LOOKED_AT]}"
+    words = (mail.new_text or mail.text)[:_LOOKED_AT]
+    own = f"{mail.subject}\n{words}"
     domain, addresses = _domain(mail), _addresses(mail)
     names = [name for name, _ in mail.headers]
-    told = bool(_NOTICE.search(own))
     sender = next((one for one in (*_SERVICES, _OTHER) if _is_of(domain, one)), None)
     linked = next((one for one in _SERVICES if one.hosts and re.search(one.hosts, addresses, _I)), None)
     marked = next(
@@ -214,21 +253,55 @@ def notice_of(mail: ParsedMail) -> str | None:
     )
     service = sender or marked or linked or wrapped
     to_open = bool(addresses) or bool(_OPEN_IT.search(head))
-    if sender is not None or (marked is not None and linked is not None):
+    sold = "list-unsubscribe" in names  # the service writes on its own behalf
+    if sender is not None and _is_notice_sender(mail):
         # the service itself writes; what a sender added to its notice may ask, and is not the whole message
-        code = service.code if service else _OTHER.code
-        if told or wrapped:
-            return code
-        sold = "list-unsubscribe" in names  # the service writes on its own behalf
+        if wrapped or _NOTICE.search(own):
+            return sender.code
         opens = linked is not None and _OPEN_IT.search(head)
-        return code if not sold and (opens or (to_open and not _first_person(own))) else None
+        return sender.code if not sold and (opens or (to_open and not _first_person(own))) else None
+    # A person, with or without a footer about secure mail, or a portal that writes in a person's name: only a mail
+    # that begins as a notice and holds little else is one. In doubt it is a question, which is judged and answered.
     if is_reply_subject(mail.subject) or _ASKS_ABOUT_IT.search(own) or ("?" in own and _first_person(own)):
+        return None
+    if _own_words(words) >= _MOST_OWN_WORDS:
         return None
     if wrapped is not None:
         return wrapped.code
-    if not told or not to_open:
-        return None
-    return service.code if service else _by_name(head)
+    opening = _opening(words)
+    told = _STRONG.search(mail.subject) or _STRONG.search(opening) or (linked and _NOTICE.search(opening))
+    if told and to_open:
+        return service.code if service else _by_name(head)
+    opens = sender is not None and linked is not None and not sold and _OPEN_IT.search(head)
+    return sender.code if sender is not None and opens and not _first_person(own) else None
+
+
+def _is_notice_sender(mail: ParsedMail) -> bool:
+    """An address from which a service writes itself; people have mailboxes in these domains as well."""
+    local = mail.from_addresses[0].normalised.rpartition("@")[0] if mail.from_addresses else ""
+    return bool(_NOTICE_SENDER.search(local))
+
+
+def _sentences(words: str) -> list[str]:
+    return [one for one in _SENTENCE_END.split(words) if one.strip()]
+
+
+def _opening(words: str) -> str:
+    """The sentences that begin within the first few words, greetings not counted: where a notice says what it is."""
+    found, before = [], 0
+    for sentence in _sentences(words):
+        if before >= _MOST_BEFORE:
+            break
+        found.append(sentence)
+        if not _GREETING.match(sentence.strip()):
+            before += len(sentence.split())
+    return "\n".join(found)
+
+
+def _own_words(words: str) -> int:
+    """Words in sentences that say nothing of secure mail, its link or its code; a very long one is more than that."""
+    counts = ((len(one.split()), one) for one in _sentences(words))
+    return sum(count for count, one in counts if count >= _MOST_OWN_WORDS or not _ABOUT_SECURE_MAIL.search(one))
 
 
 def _first_person(text: str) -> bool:
@@ -240,16 +313,22 @@ def _by_name(head: str) -> str:
 
 
 def is_access_code(mail: ParsedMail) -> bool:
-    """The code that a service sends to somebody who opens a message just now: worthless a few minutes later."""
+    """The code that a service sends to somebody who opens a message just now: worthless a few minutes later.
+
+    A notice speaks of a code as well, and its content is gone after a while: whatever tells of a message or leads to a
+    portal is a notice, and so is a mail in which no code stands right after the words for one."""
     own = f"{mail.subject}\n{(mail.new_text or mail.text)[:2_000]}"
     known = any(_is_of(_domain(mail), one) for one in (*_SERVICES, _OTHER))
-    return bool(
-        known
-        and len(mail.text) < 2_000
-        and _CODE.search(own)
-        and _CODE_LINE.search(mail.text)
-        and not _NOTICE.search(mail.subject)
-    )
+    if not known or len(mail.text) >= 2_000 or _NOTICE.search(own):
+        return False
+    if any(not _BARE_OR_HELP.match(address) for address in _addresses(mail).split("\n") if address):
+        return False
+    return any(_code_follows(own[match.end() : match.end() + _CODE_NEAR + 10]) for match in _CODE.finditer(own))
+
+
+def _code_follows(after: str) -> bool:
+    found = _CODE_ITSELF.search(after)
+    return bool(found and found.start() <= _CODE_NEAR and not _SENT_ELSEWHERE.search(after[: found.start()]))
 
 
 def term_of(mail: ParsedMail, provider: str, *, arrived: datetime, days: Mapping[str, int]) -> tuple[datetime, bool]:

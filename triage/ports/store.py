@@ -86,12 +86,19 @@ class UnitOfWork(Protocol):
     def messages_of_text(self, text_identity: str) -> Sequence[SameText]:
         """Received messages with this `core.conversation.text_identity`, oldest first, that have a case."""
 
+    def messages_of_id(self, message_id: str) -> Sequence[SameText]:
+        """Received messages with this Message-ID (as `<id@host>`), oldest first, that have a case."""
+
     def case_by_reference(self, reference: str) -> str | None: ...
     def contact_keys(self, case_id: str) -> frozenset[str]:
         """HMACs of the addresses that wrote in this case; compare with `address_key`."""
 
     def is_participant(self, case_id: str, address: str) -> bool:
         """Wrote in this case, was copied or named as reply address by who did, or got our reply."""
+
+    def writes_for_others(self, case_id: str, address: str) -> bool:
+        """This address wrote in this case, and each time one other reply address was named: a web form does so for its
+        visitors, and says nothing of who writes next."""
 
     def add_thread_id(self, case_id: str, message_id: str, *, at: datetime) -> None:
         """A further Message-ID that belongs to this case."""
@@ -273,8 +280,12 @@ class UnitOfWork(Protocol):
         """The ledger entry loses its outcome and its attempts but one, so that the next poll tries it alone again;
         the bytes stay until it has another outcome. False when it is not in quarantine."""
 
+    def keep_mail(self, folder: str, mail: FetchedMail, *, error: str, at: datetime) -> None:
+        """The bytes of a mail that failed and is tried again, sealed; it has no outcome yet. They stay until it has
+        one, so that a mail that meanwhile leaves the folder is not lost. `error` is a class name, no text."""
+
     def kept_mail(self, folder: str, ref: UidRef) -> FetchedMail | None:
-        """A quarantined mail from its kept bytes, for when the server does not have it any more."""
+        """A mail that failed, or is quarantined, from its kept bytes, for when the server does not have it any more."""
 
     def retire_unfinished(self, folder: str, *, uidvalidity: int, at: datetime) -> None:
         """Unfinished entries of another UIDVALIDITY become `gone`: their mails come back under new UIDs."""

@@ -44,12 +44,16 @@ class KnownMessage:
 
 @dataclass(frozen=True, slots=True)
 class SameText:
-    """A stored message with the same sender, subject, text and attachments as another one."""
+    """A stored message that may be another form of a mail: the same text, or the same Message-ID."""
 
     case_id: str
     message_id: str
     internal_date: datetime
     recipients: frozenset[str]  # To and Cc, normalised
+    senders: tuple[str, ...] = ()  # From, normalised
+    reply_to: frozenset[str] = frozenset()  # normalised
+    date: datetime | None = None  # as the author wrote it; None also for a message stored without it
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 Before a batch is processed its UIDs are in the ledger with attempts + 1. A mail whose first attempt did not end
 (it failed, or the worker died with it) is tried once more, alone and in a child process; when it fails there too
-it is quarantined with its bytes, and the next one goes on. A worker killed from outside quarantines nothing. A mail
+it is quarantined with its bytes, and the next one goes on. The bytes are kept from the first failure on, so that a
+mail that leaves the folder meanwhile is tried all the same. A worker killed from outside quarantines nothing. A mail
 on which the server breaks off each time is quarantined without bytes, so that it does not stop those behind it.
 """
 
@@ -198,7 +199,7 @@ class Intake:
             raise
 
     def _fetch_alone(self, ref: UidRef, report: PollReport, *, last_try: bool) -> list[FetchedMail]:
-        """The mail from the server, or from the bytes kept in quarantine when the server has it no more.
+        """The mail from the server, or from the bytes kept when it failed, when the server has it no more.
 
         When the connection breaks on this mail and the server answers again, the fault is the mail's: its attempt
         counts, and after the last one it is quarantined without bytes."""
@@ -225,8 +226,15 @@ class Intake:
             report.failed += 1
             return
         with self._store.begin() as uow:
+            kept = uow.kept_mail(self._mailbox.name, ref)  # an earlier try had it
             uow.quarantine(
-                self._mailbox.name, ref, raw=None, size=0, error="FetchBroken", at=self._clock(), internal_date=None
+                self._mailbox.name,
+                ref,
+                raw=kept.raw if kept else None,
+                size=kept.size if kept else 0,
+                error="FetchBroken",
+                at=self._clock(),
+                internal_date=kept.internal_date if kept else None,
             )
         report.outcomes["quarantined"] += 1
 
@@ -247,6 +255,8 @@ class Intake:
                 self._tell(taken)
                 return
         if not last_try:
+            with self._store.begin() as uow:  # somebody may move it away before the next try
+                uow.keep_mail(self._mailbox.name, mail, error=error, at=self._clock())
             report.failed += 1
             get_logger().warning("mail_set_aside", uid=mail.ref.uid, error=error)
             return

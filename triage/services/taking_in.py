@@ -218,9 +218,8 @@ class TakingIn:
                 rule = action.rule
                 if isinstance(action, AttachToCase):
                     case = uow.case(action.case_id)
-                if action.rule == "second_copy":
-                    self._remember_copy(uow, case, message, now)
-                else:
+                # the very same mail is stored already; another form of it is kept too: it may hold more
+                if action.rule != "second_copy" or uow.message_by_identity(message.identity_key) is None:
                     uow.add_message(message, case_id=case.id if case else None)
                     stored = True
                 if case is not None and returned is not None:
@@ -229,6 +228,8 @@ class TakingIn:
                     tell_of_complaint(uow, self._alerts, now)
             elif isinstance(action, OpenCase):
                 case = self._open_case(uow, message, reading, action, now)
+                if screening.rule == "feedback_report":
+                    tell_of_complaint(uow, self._alerts, now)
                 uow.add_message(message, case_id=case.id)
                 stored = True
                 uow.add_assessment(message.id, case.id, reading.assessment, at=now)
@@ -275,13 +276,6 @@ class TakingIn:
         provider = notice_of(message.parsed) or "other"
         until, named = term_of(message.parsed, provider, arrived=message.internal_date, days=self._policy.notice_days)
         uow.add_secure_notice(message.id, case.id, provider=provider, open_before=until, named=named)
-
-    @staticmethod
-    def _remember_copy(uow: UnitOfWork, case: Case | None, message: NewMessage, now: datetime) -> None:
-        """An answer to the other form of a mail, which has its own Message-ID, finds the case as well."""
-        own_id = message.parsed.message_id
-        if case is not None and own_id and uow.message_by_identity(message.identity_key) is None:
-            uow.add_thread_id(case.id, own_id, at=now)
 
     def _trip_breaker(self, uow: UnitOfWork, now: datetime) -> None:
         """Too many acknowledgements in an hour: none leaves any more until a person releases the breaker."""

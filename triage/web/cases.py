@@ -156,7 +156,7 @@ def shown_messages(messages: Sequence[MessageView]) -> list[ShownMessage]:
             message,
             fold(message.text, message.new_text),
             clean_html(message.html),
-            (len(messages) > 4 and 0 < number < len(messages) - 3) or message.kind in quiet,
+            (len(messages) > 4 and 0 < number < len(messages) - 3) or (number > 0 and message.kind in quiet),
         )
         for number, message in enumerate(messages)
     ]

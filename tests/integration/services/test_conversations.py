@@ -316,7 +316,8 @@ def test_one_mail_to_two_of_our_addresses_is_one_case_and_one_acknowledgement(de
         desk.mailbox.deliver(raw)
     desk.poll()
     assert outcomes(desk) == ["case", "attached", "attached", "attached", "attached"]
-    assert len(page(desk).messages) == 1
+    assert len(page(desk).messages) == 4  # each other form is kept with its bytes, the very same one once
+    assert len(set(texts(desk))) == 1
     assert acknowledgements(desk) == [ASKER]
     assert desk.summary()["unaccounted"] == 0
     # an answer to the other form finds the case
@@ -349,6 +350,111 @@ def test_our_own_receipt_that_comes_back_is_recognised(asked: Harness) -> None:
     assert acknowledgements(asked) == [ASKER]
     assert asked.summary()["cases"] == 1
     assert page(asked).case.state is CaseState.NEW
+
+
+# ---------------------------------------------------------------- two mails that look like one
+
+INFO = "info@juisteloket.example"
+FORM = "Formulier <form@site.example>"
+
+
+def written(number: int, *, to: str = US, **changes: str) -> bytes:
+    return mail(number, **changes).replace(f"To: {US}".encode(), f"To: {to}".encode())
+
+
+def test_two_visitors_of_one_form_with_the_same_words_are_two_cases(desk: Harness) -> None:
+    for number, (visitor, to) in enumerate((("ans@thuis.example", US), ("bob@thuis.example", INFO)), start=1):
+        raw = written(number, to=to, sender=FORM, headers=f"Reply-To: {visitor}\r\n", body="Graag terugbellen, wmo.")
+        desk.mailbox.deliver(raw)
+    desk.poll()
+    assert outcomes(desk) == ["case", "case"]
+
+
+@pytest.mark.parametrize("change", [(b"ans@thuis", b"bob@thuis"), (b"08:51:00", b"08:52:00")])
+def test_a_form_with_one_message_id_for_all_its_mails_opens_a_case_for_each(
+    desk: Harness, change: tuple[bytes, bytes]
+) -> None:
+    raw = mail(1, sender=FORM, headers="Reply-To: ans@thuis.example\r\n", body="Graag terugbellen over de wmo.")
+    desk.mailbox.deliver(raw)
+    desk.poll()
+    desk.later(days=1)
+    desk.mailbox.deliver(raw.replace(*change))
+    desk.poll()
+    assert outcomes(desk) == ["case", "case"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        (b"Subject: Vraag", b"Subject: [EXTERN] Vraag"),
+        (b"\r\n\r\nGoedemiddag", b"\r\n\r\nLET OP: deze mail komt van buiten.\r\n\r\nGoedemiddag"),
+        (b"moeder?\r\n", b"moeder?\r\n\r\n_____\r\nDeze mail is gescand door een virusscanner.\r\n"),
+    ],
+)
+@pytest.mark.parametrize("moved", [False, True], ids=["alias", "new-uidvalidity"])
+def test_one_mail_that_was_tagged_on_the_way_is_one_case_and_one_acknowledgement(
+    asked: Harness, change: tuple[bytes, bytes], moved: bool
+) -> None:
+    tagged = mail(1).replace(*change)
+    assert tagged != mail(1)
+    if moved:
+        asked.mailbox.mails.clear()
+        asked.mailbox.new_uidvalidity()
+        asked.later(days=3)
+    asked.mailbox.deliver(tagged)
+    asked.poll()
+    assert outcomes(asked) == ["case", "attached"]
+    assert acknowledgements(asked) == [ASKER]
+    assert len(page(asked).messages) == 2  # its bytes are kept
+    asked.mailbox.deliver(b"Received: from elders\r\n" + tagged)
+    asked.poll()
+    assert (outcomes(asked)[-1], len(page(asked).messages)) == ("attached", 2)
+
+
+def test_other_words_under_a_message_id_that_was_used_before_are_a_question_of_their_own(asked: Harness) -> None:
+    other = mail(1, body="Mijn vader valt steeds en niemand komt langs. Vergoedt de zvw verpleging thuis?")
+    asked.mailbox.deliver(other)
+    asked.poll()
+    assert outcomes(asked) == ["case", "case"]
+
+
+def test_a_copy_that_comes_after_the_approval_does_not_keep_the_case_open(asked: Harness) -> None:
+    shown = page(asked)
+    content = shown.drafts[0].content
+    user = asked.user()
+    draft = asked.approval.save_draft(
+        FIRST,
+        user=user,
+        base_revision=shown.drafts[0].revision,
+        content=type(content)(content.to, (), content.subject, "Goedemiddag,\n\nDit is het antwoord."),
+    )
+    asked.approval.approve(FIRST, user=user, revision=draft.revision, content_hash=draft.content_hash, seen_messages=1)
+    asked.later(seconds=10)
+    asked.mailbox.deliver(mail(1).replace(b"Subject: Vraag", b"Subject: [EXTERN] Vraag"))
+    asked.poll()
+    asked.later(seconds=30)
+    asked.relay_once()
+    assert page(asked).case.state is CaseState.ANSWERED
+
+
+def test_a_visitor_of_a_form_does_not_join_the_case_of_another_visitor(desk: Harness) -> None:
+    thread = "References: <form-thread@site.example> <vraag-1@mensen.example>\r\n"
+    for number, visitor in ((1, "ans"), (2, "bob"), (3, "bob"), (4, "ans")):
+        headers = f"Reply-To: {visitor}@thuis.example\r\n{thread if number > 1 else ''}"
+        send(desk, number, sender=FORM, headers=headers, body=f"{visitor} vraagt iets over de wmo, nummer {number}.")
+    send(desk, 5, sender=FORM, headers=thread, body="Wie ben ik?")
+    send(desk, 6, sender="ans@thuis.example", headers=thread, body="Nu uit mijn eigen mail.")
+    assert outcomes(desk) == ["case", "case", "follow_up", "follow_up", "case", "follow_up"]
+    assert [len(page(desk, one).messages) for one in (FIRST, SECOND, THIRD)] == [3, 2, 1]
+    assert all("bob" not in text for text in texts(desk))
+    for reference in (SECOND, THIRD):
+        assert [(link.reference, link.state) for link in page(desk, reference).links] == [(FIRST, LinkState.PROPOSED)]
+
+
+def test_naming_a_participant_as_reply_address_opens_no_door(asked: Harness) -> None:
+    headers = f"Reply-To: {ASKER}\r\nIn-Reply-To: <vraag-1@mensen.example>\r\n"
+    send(asked, 2, sender=STRANGER, headers=headers, body="Ik schrijf namens haar.")
+    assert outcomes(asked) == ["case", "case"]
 
 
 # ---------------------------------------------------------------- what a person decides
@@ -623,3 +729,11 @@ def test_a_machine_that_forges_our_id_cannot_reopen_or_raise_a_case(asked: Harne
     after = page(asked)
     assert after.case == before.case
     assert str(asked.taken[-1].outcome) == "attached"  # shown folded beside the conversation, no more
+
+
+def test_a_third_mail_with_the_same_words_asks_again_though_a_copy_went_elsewhere(desk: Harness) -> None:
+    sender = "Vrager Nummer <vrager1@mensen.example>"
+    for number, to in ((1, US), (2, INFO), (3, US)):
+        desk.mailbox.deliver(written(number, to=to, sender=sender))
+    desk.poll()
+    assert outcomes(desk) == ["case", "attached", "case"]

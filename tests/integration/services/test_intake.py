@@ -348,7 +348,8 @@ def test_unfinished_entries_of_an_old_uidvalidity_do_not_stay_unaccounted(desk: 
     desk.poll()
     summary = desk.summary()
     assert summary["unaccounted"] == 0
-    assert (summary["gone"], summary["quarantined"]) == (1, 1)
+    # the old entry keeps the bytes of its failed try: its mail need not be the one that came back
+    assert (summary["gone"], summary["quarantined"]) == (0, 2)
 
 
 def test_a_node_that_cannot_reach_the_mailbox_lets_another_try(desk: Harness) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from collections.abc import Sequence
@@ -10,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import DatabaseError, DataError
 
 from tests.integration.harness import START, Harness, MarkerClassifier, PoisonReader, mail
+from triage.adapters.database import translated
 from triage.adapters.mark_file import NAME, SendingMarkFile
 from triage.core.assessment import Band, Verdict
 from triage.core.mail import LedgerOutcome, UidRef
@@ -102,6 +105,89 @@ def test_an_answer_beyond_the_client_is_the_mails_fault_and_blocks_no_other(desk
     desk.poll()
     summary = desk.summary()
     assert (summary["cases"], summary["quarantined"], summary["unaccounted"]) == (3, 1, 0)
+
+
+# ---------------------------------------------------------------- moved away between two tries
+
+
+def failing(desk: Harness, *, times: int, error: Exception | None = None) -> None:
+    """Taking in raises this many times, as a fault of ours would."""
+    original = desk.taking_in.take_in
+    left = [error or RuntimeError("x")] * times
+
+    def take_in(*args: Any, **kwargs: Any) -> Any:
+        if left:
+            raise left.pop()
+        return original(*args, **kwargs)
+
+    desk.taking_in.take_in = take_in  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("compared", [True, False])
+def test_a_mail_that_failed_once_and_then_leaves_the_folder_is_taken_in_all_the_same(
+    desk: Harness, compared: bool
+) -> None:
+    failing(desk, times=1)
+    uid = desk.mailbox.deliver(mail(1))
+    first = desk.poll()
+    assert (first.failed, first.unaccounted) == (1, 1)
+    assert desk.store.queries.quarantined() == []  # it is tried once more first
+    assert desk.store.queries.supervision(now=desk.now, today_ends=desk.now).quarantined == 0
+    desk.mailbox.expunge(uid)
+    desk.intake._compare_next_time = compared
+    assert dict(desk.poll().outcomes) == {"case": 1}
+    summary = desk.summary()
+    assert (summary["gone"], summary["quarantined"], summary["unaccounted"]) == (0, 0, 0)
+    with desk.store.begin() as uow:
+        assert uow.kept_mail(desk.mailbox.name, UidRef(1, uid)) is None  # and its bytes are not kept twice
+
+
+def test_a_mail_that_fails_twice_and_left_the_folder_is_quarantined_with_its_bytes(desk: Harness) -> None:
+    failing(desk, times=2)
+    uid = desk.mailbox.deliver(mail(1))
+    desk.poll()
+    desk.mailbox.expunge(uid)
+    assert dict(desk.poll().outcomes) == {"quarantined": 1}
+    (row,) = desk.store.queries.quarantined()
+    desk.casework.release_quarantined(row.id, user=desk.user("beheerder"))
+    assert dict(desk.poll().outcomes) == {"case": 1}
+
+
+def test_a_mail_the_database_cannot_hold_is_quarantined_and_blocks_no_other(desk: Harness) -> None:
+    def refused(*_: Any) -> Any:
+        with translated():
+            raise DataError("INSERT", None, sqlite3.DataError("string or blob too big"))
+
+    original = desk.taking_in.take_in
+    desk.taking_in.take_in = lambda folder, fetched, reading: (  # type: ignore[method-assign]
+        refused() if b"poison" in fetched.raw else original(folder, fetched, reading)
+    )
+    desk.mailbox.deliver(mail(1, body="poison"))
+    desk.mailbox.deliver(mail(2))
+    desk.poll()
+    desk.poll()
+    summary = desk.summary()
+    assert (summary["cases"], summary["quarantined"], summary["unaccounted"]) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("damage", [sqlite3.DatabaseError, sqlite3.InternalError])
+def test_a_damaged_database_is_not_the_fault_of_a_mail(damage: type[sqlite3.DatabaseError]) -> None:
+    with pytest.raises(StoreUnavailable), translated():
+        raise DatabaseError("SELECT", None, damage("malformed"))
+
+
+# ---------------------------------------------------------------- machines that answer
+
+
+def test_a_new_plus_form_for_every_mail_does_not_get_round_the_budget(desk: Harness) -> None:
+    for number in range(1, 9):
+        sender = f"Zorg <Support+id{number}abc@zorg.example>"
+        desk.mailbox.deliver(mail(number, sender=sender, body=f"Een vraag over de wmo, kenmerk {number}."))
+    desk.poll()
+    desk.relay_once()
+    assert len(desk.sender.sent) == 5
+    page = desk.store.queries.case_page("JL-2026-00008")
+    assert page.acknowledgement is not None and page.acknowledgement.reasons == ("budget_address",)
 
 
 # ---------------------------------------------------------------- other nodes

@@ -10,8 +10,10 @@ import pytest
 from tests.integration.harness import START, US, Harness, mail
 from tests.integration.office import ASKER, Office, page
 from tests.screening_cases import MAILS
+from triage.core.case import CaseState
 from triage.core.mail import MessageKind
 from triage.errors import SenderUnavailable
+from triage.web.cases import shown_messages
 
 
 def reasons(desk: Harness) -> list[tuple[str, ...]]:
@@ -54,12 +56,12 @@ def test_in_whatever_field_we_stand_the_sender_hears(office: Office, to: str) ->
 @pytest.mark.parametrize(
     ("name", "shown_as", "answered"),
     [
-        ("auto-reply-dutch", None, False),
+        ("auto-reply-dutch", MessageKind.AUTO_REPLY, False),
         ("auto-reply-unmarked", MessageKind.QUESTION, False),
         ("read-receipt", None, False),
         ("feedback-report", None, False),
         ("dmarc-report", None, False),
-        ("challenge", None, False),
+        ("challenge", MessageKind.AUTO_REPLY, False),
         ("newsletter", MessageKind.LIST_OR_BULK, False),
         ("calendar-reply", MessageKind.QUESTION, False),
         ("calendar-cancel", MessageKind.QUESTION, True),
@@ -76,7 +78,7 @@ def test_in_whatever_field_we_stand_the_sender_hears(office: Office, to: str) ->
 def test_machines_hear_nothing_and_people_lose_nothing(
     office: Office, name: str, shown_as: MessageKind | None, answered: bool
 ) -> None:
-    """`shown_as` None: kept, accounted for, and not in the work list."""
+    """`shown_as` None: kept, accounted for, and not a case. A machine by its words alone is a quiet case."""
     office.desk.mailbox.deliver((MAILS / f"{name}.eml").read_bytes())
     office.desk.poll()
     assert bool(office.send()) is answered
@@ -85,6 +87,8 @@ def test_machines_hear_nothing_and_people_lose_nothing(
     assert summary["cases"] == (shown_as is not None)
     if shown_as is not None:
         assert page(office.desk).kind is shown_as
+        quiet = shown_as in (MessageKind.AUTO_REPLY, MessageKind.LIST_OR_BULK)
+        assert (page(office.desk).case.state is CaseState.NO_REPLY_NEEDED) is quiet
 
 
 @pytest.mark.protocol("D20")
@@ -214,3 +218,31 @@ def test_switched_off_means_that_nothing_in_flight_leaves(office: Office) -> Non
     assert office.send() == []
     office.desk.later(days=3)
     assert office.send() == []
+
+
+# ---------------------------------------------------------------- a person behind the words of a machine
+
+
+def quiet_or_open(office: Office, subject: str, body: str) -> CaseState:
+    office.desk.mailbox.deliver(mail(1, subject=subject, body=body))
+    office.desk.poll()
+    assert office.send() == []
+    return page(office.desk).case.state
+
+
+def test_a_machine_by_its_words_alone_is_a_quiet_case_with_its_rule(office: Office) -> None:
+    body = "Ik ben afwezig tot maandag. Bij spoed belt u mijn collega."
+    assert quiet_or_open(office, "Afwezig", body) is CaseState.NO_REPLY_NEEDED
+    assert page(office.desk).no_reply_rule == "auto_reply_subject"
+    assert office.desk.summary()["ignored"] == 0
+
+
+def test_danger_behind_the_words_of_a_machine_is_an_open_case_at_once(office: Office) -> None:
+    body = "Ik ben afwezig tot maandag. danger-marker"
+    assert quiet_or_open(office, "Afwezig", body) is CaseState.NEW
+    assert page(office.desk).case.danger
+
+
+def test_the_only_message_of_a_case_is_shown_unfolded_whatever_its_kind(office: Office) -> None:
+    quiet_or_open(office, "Afwezig", "Ik ben afwezig tot maandag. Bij spoed belt u mijn collega.")
+    assert [shown.folded_whole for shown in shown_messages(page(office.desk).messages)] == [False]

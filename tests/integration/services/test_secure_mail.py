@@ -263,3 +263,27 @@ def test_only_the_pair_and_the_decision_are_in_the_store(reported: Harness) -> N
 def test_an_unknown_case_has_no_mates(reported: Harness) -> None:
     with pytest.raises(NotFound):
         reported.store.queries.same_client("JL-2026-99999")
+
+
+def test_two_notices_that_differ_in_their_link_alone_are_both_to_be_opened(desk: Harness) -> None:
+    """To two of our addresses within the hour: as a text twice, they would be one mail."""
+    for number, to in ((1, "meldpunt@juisteloket.example"), (2, "info@juisteloket.example")):
+        html = (
+            "<p>U heeft een beveiligd bericht ontvangen.</p>"
+            f'<p><a href="https://app.zivver.com/m/{number}">Lees bericht</a></p>'
+        )
+        raw = mail(number, subject="Nieuw beveiligd bericht", sender="noreply@zivver.com", body=html)
+        raw = raw.replace(b"text/plain", b"text/html").replace(
+            b"To: meldpunt@juisteloket.example", f"To: {to}".encode()
+        )
+        desk.mailbox.deliver(raw)
+    desk.poll()
+    assert [len(page(desk, reference).notices) for reference in (FIRST, SECOND)] == [1, 1]
+
+
+def test_two_notices_with_the_same_words_are_two_as_well(desk: Harness) -> None:
+    for number, to in ((1, "meldpunt@juisteloket.example"), (2, "info@juisteloket.example")):
+        raw = mail(number, sender="noreply@zivver.com", body=ZIVVER.format(until=""))
+        desk.mailbox.deliver(raw.replace(b"To: meldpunt@juisteloket.example", f"To: {to}".encode()))
+    desk.poll()
+    assert [str(taken.outcome) for taken in desk.taken] == ["case", "case"]
