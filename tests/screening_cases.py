@@ -147,6 +147,8 @@ AUTO_REPLY_SUBJECTS = [
 ]  # fmt: skip
 
 QUESTIONS_IN_DANGEROUS_WORDS = [
+    ("A19", "Opa is alleen", "Oma is opgenomen en de huisarts is met vakantie tot maandag. Wie bellen we dan?"),
+    ("A19", "Klacht", "De functionaris is met verlof tot 1 mei. Bij welke instantie dien ik dan een klacht in?"),
     ("A19", "Automatische antwoorden van de gemeente", "Ik krijg steeds een automatisch antwoord, mag dat?"),
     ("A19", "RE: Automatisch antwoord: vraag", "Dank u, ik wacht af."),
     ("-", "Afwezigheid van mijn hulp", "Wie neemt het over?"),

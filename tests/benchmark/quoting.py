@@ -96,7 +96,6 @@ def section(size: int = _SIZE) -> str:
         ((*key, one[0], one[1], one[2]) for key, one in sorted(counts.items(), key=lambda item: item[0])),
     )
     return (
-        "## New text, quote, signature\n\n"
         "The reply samples of `tests/data/replies`, each read as an answer and as a first mail where both must hold. "
         "`cut`: history of a mail program below the new text; `keep`: a person's text that looks like a program's, or "
         f"answers in and below a quote.\n\n{bars}\n\n{per_kind}\n"

@@ -55,6 +55,13 @@ _AWAY = re.compile(  # also where the reader may turn instead
     _I,
 )
 _SENTENCE_END = re.compile(r"[.!?\n]+")
+_QUESTION = re.compile(r"[^.!?\n]{4,400}\?")
+_QUESTION_WORD = re.compile(
+    r"\b(?:wie|wat|waar\w{0,6}|hoe|welke?|wanneer|waarom|moet|moeten|mag|kan ik|kunnen we|who|what|where|how|which|when"
+    r"|why|wer|was|wo|wie|welche\w{0,2}|warum|qui|que|o[uù]|comment|pourquoi|quel\w{0,3})\b",
+    _I,
+)
+_TO_THE_READER = re.compile(r"\b(?:u|uw|jij|je|jouw|jullie|you|your|sie|ihr\w{0,2}|vous|votre|vos)\b", _I)
 
 
 def asks_for_care(subject: str, text: str) -> bool:
@@ -72,8 +79,14 @@ def asks_for_care(subject: str, text: str) -> bool:
 
 
 def plainly_asks(subject: str, text: str) -> bool:
-    """As asks_for_care, or a request in so many words."""
-    return asks_for_care(subject, text) or bool(_REQUEST.search(text[:_LOOKED_AT]))
+    """As asks_for_care, a request in so many words, or a question that is not about the reader's own mail."""
+    return asks_for_care(subject, text) or bool(_REQUEST.search(text[:_LOOKED_AT])) or _puts_a_question(text)
+
+
+def _puts_a_question(text: str) -> bool:
+    """ "Wie bel ik?", and not "Kan uw vraag niet wachten?", which notices write."""
+    asked = (found.group() for found in _QUESTION.finditer(text[:_LOOKED_AT]))
+    return any(_QUESTION_WORD.search(one) and not _TO_THE_READER.search(one) for one in asked)
 
 
 def speaks_of_self(text: str) -> bool:
