@@ -227,6 +227,7 @@ def _is_list_or_bulk(mail: ParsedMail, facts: _Facts) -> str:
     marks = machine_text.mass_marks(mail.subject, mail.text)
     asks = machine_text.asks_on_care(mail.subject, facts.text)
     short = marks < 4 and len(facts.text) < _LONG_MAILING and not _CAMPAIGN_HEADERS & facts.names
+    short = short and not (listed and facts.precedence & {"bulk", "junk"})  # both: somebody's mailing list
     if short and asks and person_text.asks_for_care(mail.subject, facts.text):
         return ""  # an organisation's mailing foot under its question
     if marks >= 2 or (marks and "?" not in facts.text[:20_000]):
