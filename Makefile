@@ -1,5 +1,5 @@
 # The two commands a newcomer needs: `make run` and `make test`. Everything else is `python3 run.py --help`.
-.PHONY: run test check bench crash reliability first-start lock
+.PHONY: run test check bench crash reliability judgement first-start lock
 
 run:            ## the whole product on its embedded default, with sample mails arriving
 	python3 run.py demo
@@ -18,6 +18,9 @@ crash:          ## kill -9 at random moments, 20 rounds; writes docs/crash.md
 
 reliability:    ## hostile mail, screening, quotes, kill points, large mailboxes; writes docs/reliability.md
 	python3 tests/run_all.py --only tests.benchmark.reliability
+
+judgement:      ## locked test, challenge, fresh mails, agreement, speed of judging; writes docs/judgement.md
+	python3 tests/run_all.py --only tests.benchmark.judgement
 
 first-start:    ## a fresh clone with an empty package cache, timed; writes docs/first-start.md
 	python3 tests/run_all.py --only tests.benchmark.first_start

@@ -74,12 +74,19 @@ def evaluate(
     rows: Sequence[LabelledMail], classifier: HybridClassifier, *, progress: Callable[[str], None] = lambda _: None
 ) -> EvaluationReport:
     """Reads every row as the product would read its mail and compares with the labels."""
+    return compare(rows, read_rows(rows, classifier, progress=progress))
+
+
+def read_rows(
+    rows: Sequence[LabelledMail], classifier: HybridClassifier, *, progress: Callable[[str], None] = lambda _: None
+) -> list[Reading | Unread]:
+    """What the product reads in each row's mail, in order."""
     reader = Reader(classifier, own_addresses=(), authserv_id="", model_languages=classifier.languages)
     readings: list[Reading | Unread] = []
     for start in range(0, len(rows), BATCH):
         readings += reader.read([as_message(row) for row in rows[start : start + BATCH]])
         progress(f"{len(readings)} of {len(rows)} mails read")
-    return compare(rows, readings)
+    return readings
 
 
 def compare(rows: Sequence[LabelledMail], readings: Sequence[Reading | Unread]) -> EvaluationReport:

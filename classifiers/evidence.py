@@ -135,7 +135,9 @@ def rule_evidence(hits: Sequence[RuleHit], offsets: Sequence[int] | None) -> lis
     found = []
     for hit in hits:
         start, end = (hit.start, hit.end) if offsets is None else (offsets[hit.start], offsets[hit.end])
-        found.append(Evidence(hit.head, "rule", Span(start, end), 1.0, hit.rule_id, tuple(hit.softened_by)))
+        found.append(
+            Evidence(hit.head, "rule", Span(start, end), 1.0, hit.rule_id, tuple(hit.softened_by), hit.support)
+        )
     return found
 
 

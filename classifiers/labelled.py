@@ -27,6 +27,9 @@ TRAIN = CORPUS / "train"
 LOCK = CORPUS / "test" / "LOCK.json"
 LOG = CORPUS / "test" / "LOG.md"
 NEAR_DUPLICATE = 0.5  # Jaccard similarity of the sets of character 5-grams above which two texts are one
+_RARE = 60  # a 5-gram in at most so many mails is rare
+_RARE_SHARE = 0.1  # of the smaller mail's 5-grams, the share that two copies have in common among rare ones
+_ROWS_AT_ONCE = 500
 JUDGED_KINDS = frozenset({"question", "follow_up"})
 """Row kinds that the product classifies; thresholds are chosen on these, since machine mail is screened away."""
 
@@ -158,18 +161,27 @@ def locked_rows(rows: Iterable[LabelledMail], lock: Path = LOCK) -> bool:
 def near_duplicates(
     left: Sequence[LabelledMail], right: Sequence[LabelledMail], *, above: float = NEAR_DUPLICATE
 ) -> list[tuple[str, str, float]]:
-    """(id, id, similarity) of pairs across both lists whose character 5-grams overlap more than `above`.
+    """(id, id, similarity) of pairs across both lists, by different authors, whose character 5-grams overlap more than
+    `above`. Pairs are looked for by what they share of rare 5-grams, which copies of a text do.
 
     Texts under 5 characters have no 5-gram and are never reported.
     """
     if not left or not right:
         return []
-    grams = CountVectorizer(analyzer="char", ngram_range=(5, 5), binary=True, dtype=np.int32)
-    both = grams.fit_transform([f"{row.subject}\n{row.body}" for row in (*left, *right)])
-    a, b = both[: len(left)], both[len(left) :]
-    shared = (a @ b.T).toarray()
-    sizes_a = np.asarray(a.sum(axis=1)).ravel()
-    sizes_b = np.asarray(b.sum(axis=1)).ravel()
-    similarity = shared / np.maximum(sizes_a[:, None] + sizes_b[None, :] - shared, 1)
-    found = np.argwhere(similarity > above).tolist()
-    return [(left[i].id, right[j].id, float(similarity[i, j])) for i, j in found]
+    grams = CountVectorizer(analyzer="char", ngram_range=(5, 5), binary=True, dtype=np.float32)
+    both = grams.fit_transform([f"{row.subject}\n{row.body}" for row in (*left, *right)]).tocsr()
+    sizes = np.asarray(both.sum(axis=1)).ravel()
+    rare = both[:, np.flatnonzero(np.asarray(both.sum(axis=0)).ravel() <= _RARE)].tocsr()
+    known = rare[len(left) :].T.tocsc()
+    found = []
+    for start in range(0, len(left), _ROWS_AT_ONCE):
+        shared = (rare[start : min(start + _ROWS_AT_ONCE, len(left))] @ known).tocoo()
+        least = _RARE_SHARE * np.minimum(sizes[shared.row + start], sizes[shared.col + len(left)])
+        for i, j in zip((shared.row + start)[shared.data >= least], shared.col[shared.data >= least], strict=True):
+            if left[i].author and left[i].author == right[j].author:
+                continue
+            same = float(both[i].multiply(both[len(left) + j]).sum())
+            similarity = same / max(float(sizes[i] + sizes[len(left) + j]) - same, 1.0)
+            if similarity > above:
+                found.append((left[i].id, right[j].id, similarity))
+    return sorted(found)

@@ -13,18 +13,45 @@ from typing import Any
 
 from triage.errors import ModelUnavailable
 
-FORMAT = 1
+FORMAT = 2
 MODEL_FILE = "model.skops"
 MANIFEST_FILE = "manifest.json"
 CARD_FILE = "CARD.md"
 
 
 @dataclass(frozen=True, slots=True)
+class Borders:
+    """What turns decision scores into a verdict; one set for n-grams alone, one for n-grams with the encoder.
+
+    `calibration`: head → (intercept, slope of the n-gram score[, slope of the encoder score]) of Platt's sigmoid.
+    `law_thresholds`: law → cut; `law_gate`: cut of the head "some law", under which no law is named.
+    `urgency_thresholds`: palliative, transfer, danger → (t_lo, t_hi). `rule_borders`: urgency, danger → the probability
+    from which the hit of a support rule counts.
+    """
+
+    calibration: Mapping[str, tuple[float, ...]]
+    law_thresholds: Mapping[str, float]
+    law_gate: float
+    urgency_thresholds: Mapping[str, tuple[float, float]]
+    rule_borders: Mapping[str, float]
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Borders:
+        return cls(
+            calibration={head: tuple(numbers) for head, numbers in data["calibration"].items()},
+            law_thresholds=data["law_thresholds"],
+            law_gate=data["law_gate"],
+            urgency_thresholds={head: (pair[0], pair[1]) for head, pair in data["urgency_thresholds"].items()},
+            rule_borders=data["rule_borders"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """Everything known of one trained model.
 
-    `calibration`: head → (slope, intercept) of Platt's sigmoid on the head's decision score.
-    `law_thresholds`: law → cut. `urgency_thresholds`: palliative, transfer, danger → (t_lo, t_hi).
+    `plain`: the borders without encoder; `fused` with it, None when trained without. `person_border`: the probability
+    of a person under which the text head says machine. `encoder`: name and version of the encoder.
     `scores`: the figures of the card, all out-of-fold. `model_sha256`: of the model file.
     """
 
@@ -33,9 +60,9 @@ class Manifest:
     versions: Mapping[str, str]
     corpus: Mapping[str, Any]
     settings: Mapping[str, Any]
-    calibration: Mapping[str, tuple[float, float]]
-    law_thresholds: Mapping[str, float]
-    urgency_thresholds: Mapping[str, tuple[float, float]]
+    plain: Borders
+    fused: Borders | None
+    person_border: float
     topic_floor: float
     languages: tuple[str, ...]
     seed: int
@@ -56,8 +83,8 @@ class Manifest:
             data = json.loads(path.read_text(encoding="utf-8"))
             if data.get("format") != FORMAT:
                 raise ModelUnavailable(f"{path}: manifest format {data.get('format')} is not {FORMAT}; run train")
-            data["calibration"] = {head: (pair[0], pair[1]) for head, pair in data["calibration"].items()}
-            data["urgency_thresholds"] = {h: (pair[0], pair[1]) for h, pair in data["urgency_thresholds"].items()}
+            data["plain"] = Borders.from_json(data["plain"])
+            data["fused"] = Borders.from_json(data["fused"]) if data["fused"] else None
             data["languages"] = tuple(data["languages"])
             return cls(**data)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as exc:

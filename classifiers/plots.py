@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from html import escape
 
 WIDTH, HEIGHT, MARGIN = 640, 360, 56
-COLOURS = ("#1f4e79", "#b04a00", "#2e6b34", "#6a3d8a")
-DASHES = ("", "6 4", "2 3", "8 3 2 3")  # lines stay apart without colour
+COLOURS = ("#1f4e79", "#b04a00", "#2e6b34", "#6a3d8a", "#7a5c00", "#444444")
+DASHES = ("", "6 4", "2 3", "8 3 2 3", "12 4", "4 2")  # lines stay apart without colour
 Points = Sequence[tuple[float, float]]
 
 
@@ -57,4 +57,32 @@ def line_plot(
         out.append(
             f'<text x="{WIDTH - MARGIN}" y="{40 + 16 * i}" text-anchor="end" fill="{colour}">{escape(name)}</text>'
         )
+    return "\n".join([*out, "</svg>"]) + "\n"
+
+
+def grid_plot(title: str, rows: Sequence[str], columns: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
+    """An SVG grid of counts; the more, the darker the cell."""
+    most = max((count for line in counts for count in line), default=0) or 1
+    width, height = (WIDTH - 2 * MARGIN) / max(len(columns), 1), (HEIGHT - 2 * MARGIN) / max(len(rows), 1)
+    out = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+        f'aria-label="{escape(title)}" font-family="sans-serif" font-size="12">',
+        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
+        f'<text x="{MARGIN}" y="24" font-size="15">{escape(title)}</text>',
+    ]
+    for j, name in enumerate(columns):
+        x = MARGIN + (j + 0.5) * width
+        out.append(f'<text x="{x:.1f}" y="{MARGIN - 6}" text-anchor="middle">{escape(name)}</text>')
+    for i, name in enumerate(rows):
+        y = MARGIN + i * height
+        out.append(f'<text x="{MARGIN - 6}" y="{y + height / 2:.1f}" text-anchor="end">{escape(name)}</text>')
+        for j, count in enumerate(counts[i]):
+            x, shade = MARGIN + j * width, 0.8 * count / most
+            ink = "#ffffff" if shade > 0.45 else "#000000"
+            out.append(
+                f'<rect x="{x:.1f}" y="{y:.1f}" width="{width - 2:.1f}" height="{height - 2:.1f}" fill="#1f4e79" '
+                f'fill-opacity="{shade + 0.04:.2f}"/>'
+                f'<text x="{x + width / 2:.1f}" y="{y + height / 2 + 4:.1f}" text-anchor="middle" '
+                f'fill="{ink}">{count}</text>'
+            )
     return "\n".join([*out, "</svg>"]) + "\n"

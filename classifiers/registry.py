@@ -11,19 +11,22 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import sklearn
 
 from classifiers import pipeline
+from classifiers.encoder import SentenceEncoder, Vectors, load_encoder
 from classifiers.evidence import URGENT_HEADS, composed, model_evidence, rule_evidence
-from classifiers.features import FeatureSpace, tokenise
-from classifiers.manifest import MANIFEST_FILE, MODEL_FILE, Manifest
+from classifiers.features import Counted, FeatureSpace, tokenise
+from classifiers.manifest import MANIFEST_FILE, MODEL_FILE, Borders, Manifest
+from classifiers.neighbours import Neighbours
 from classifiers.rules import RuleNet
-from triage.core.assessment import LAWS, Evidence, SenderType, Verdict
+from triage.core.assessment import LAWS, Evidence, Neighbour, SenderType, Verdict
 from triage.errors import ModelUnavailable
 
 CURRENT = Path(__file__).parent / "models" / "current"
@@ -32,62 +35,120 @@ CACHE = Path(__file__).parents[1] / ".venv-cache" / "models"
 MAX_TOPICS = 3
 
 
-class Fusion(Protocol):
-    """A second judge (such as a sentence encoder) fused late with the n-gram heads.
-
-    Late, because concatenated features lowered the laws. A fusion brings its own borders: those of the manifest
-    belong to the n-gram probabilities alone.
-    """
-
-    name: str
-    law_thresholds: Mapping[str, float]
-    urgency_thresholds: Mapping[str, tuple[float, float]]
-
-    def fuse(self, texts: Sequence[str], probabilities: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
-        """New probabilities per text, same order, same heads."""
-
-
 class LoadedModel:
     """A fitted model ready to serve: all heads as one matrix over one feature space."""
 
     def __init__(self, model: pipeline.Model, manifest: Manifest) -> None:
         self.manifest = manifest
         self.space = FeatureSpace.of(model.word, model.char)
+        self.neighbours = Neighbours(model.neighbours, len(self.space.words)) if model.neighbours else None
         self.heads = list(model.heads)
         self.weights = _columns([model.heads[head].coef_[0] for head in self.heads], len(self.space))
         self._intercepts = np.array([float(model.heads[head].intercept_[0]) for head in self.heads])
-        pairs = [manifest.calibration[head] for head in self.heads]
-        self._slopes = np.array([slope for slope, _ in pairs])
-        self._shifts = np.array([shift for _, shift in pairs])
+        self._plain = _Platt(manifest.plain, self.heads, columns=1)
+        self._fused = None if manifest.fused is None else _Platt(manifest.fused, self.heads, columns=2)
+        twins = [model.encoder_heads.get(head) for head in self.heads]
+        if self._fused is not None and all(twin is not None for twin in twins):
+            self._twins = np.stack([twin.coef_[0] for twin in twins if twin is not None]).T
+            self._twin_intercepts = np.array([float(twin.intercept_[0]) for twin in twins if twin is not None])
         self._codes = list(model.topics)
-        self._senders = [] if model.sender is None else [SenderType(name) for name in model.sender.classes_]
-        extra = [model.topics[code].coef_[0] for code in self._codes]
-        extra += [] if model.sender is None else list(model.sender.coef_)
+        sender, sender_rows, sender_intercepts = _classes(model.sender)
+        self._senders = [SenderType(name) for name in sender]
+        self._kinds, kind_rows, kind_intercepts = _classes(model.kinds)
+        extra = [model.topics[code].coef_[0] for code in self._codes] + sender_rows + kind_rows
         self._extra = _columns(extra, len(self.space))
-        extra_intercepts = [float(model.topics[code].intercept_[0]) for code in self._codes]
-        extra_intercepts += [] if model.sender is None else [float(value) for value in model.sender.intercept_]
-        self._extra_intercepts = np.array(extra_intercepts)
+        intercepts = [float(model.topics[code].intercept_[0]) for code in self._codes]
+        self._extra_intercepts = np.array(intercepts + sender_intercepts + kind_intercepts)
 
-    def verdict(self, text: str) -> tuple[dict[str, float], tuple[str, ...], SenderType, Callable[..., list[Evidence]]]:
-        """(probability per head, topics, sender type, evidence by head → column) of one text."""
+    def borders(self, *, fused: bool) -> Borders:
+        return self.manifest.fused if fused and self.manifest.fused is not None else self.manifest.plain
+
+    def verdict(self, text: str, vector: Vectors | None = None) -> Judged:
+        """What the model says of one text; `vector`: its sentence vectors, for the fused heads."""
         counted = self.space.count(tokenise(text))
         values = counted.values.astype(np.float32)
         scores = values @ self.weights[counted.ids] + self._intercepts
-        chances = 1.0 / (1.0 + np.exp(-(self._slopes * scores + self._shifts)))
+        if vector is None or self._fused is None:
+            chances = self._plain.chances(scores[:, None])
+        else:
+            twins = vector @ self._twins + self._twin_intercepts
+            chances = self._fused.chances(np.column_stack([scores, twins]))
         extra = values @ self._extra[counted.ids] + self._extra_intercepts
-        topics = self._topics(extra[: len(self._codes)])
-        sender = self._senders[int(np.argmax(extra[len(self._codes) :]))] if self._senders else SenderType.OTHER
+        topics, senders, kinds = np.split(extra, np.cumsum([len(self._codes), len(self._senders)]))
+        return Judged(
+            probabilities=dict(zip(self.heads, chances.tolist(), strict=True)),
+            topics=self._topics(topics),
+            sender=self._senders[int(np.argmax(senders))] if self._senders else SenderType.OTHER,
+            machine_kind=self._machine_kind(kinds),
+            counted=counted,
+        )
 
-        def explain(fired: Sequence[str]) -> list[Evidence]:
-            columns = {head: self.heads.index(head) for head in fired if head in self.heads}
-            return model_evidence(text, counted, self.space, self.weights, columns)
+    def explain(self, text: str, judged: Judged, fired: Sequence[str]) -> list[Evidence]:
+        """The words (and for urgency the sentence) that made these heads fire, by the n-grams."""
+        columns = {head: self.heads.index(head) for head in fired if head in self.heads}
+        return model_evidence(text, judged.counted, self.space, self.weights, columns)
 
-        return dict(zip(self.heads, chances.tolist(), strict=True)), topics, sender, explain
+    def alike(self, judged: Judged) -> tuple[Neighbour, ...]:
+        """Corpus mails most like this one."""
+        if self.neighbours is None:
+            return ()
+        border = int(np.searchsorted(judged.counted.ids, len(self.space.words)))
+        return self.neighbours.nearest(judged.counted.ids[:border], judged.counted.values[:border])
+
+    def unknown_words(self, judged: Judged) -> float | None:
+        tokens = judged.counted.tokens
+        if not tokens:
+            return None
+        return round(sum(token.form not in self.space.words for token in tokens) / len(tokens), 4)
 
     def _topics(self, scores: npt.NDArray[np.float64]) -> tuple[str, ...]:
         best = np.argsort(-scores, kind="stable")[:MAX_TOPICS]
         floor = self.manifest.topic_floor
         return tuple(self._codes[i] for rank, i in enumerate(best) if rank == 0 or scores[i] >= floor)
+
+    def _machine_kind(self, scores: npt.NDArray[np.float64]) -> str:
+        """The likeliest kind of machine or mass mail where a person is unlikely enough, else ""."""
+        if pipeline.PERSON not in self._kinds:
+            return ""
+        chances = np.exp(scores - scores.max())
+        chances /= chances.sum()
+        person = self._kinds.index(pipeline.PERSON)
+        if chances[person] >= self.manifest.person_border:
+            return ""
+        return self._kinds[int(np.argmax(np.where(np.arange(len(chances)) == person, -1.0, chances)))]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One text's scores and its features, which evidence needs."""
+
+    probabilities: dict[str, float]
+    topics: tuple[str, ...]
+    sender: SenderType
+    machine_kind: str
+    counted: Counted
+
+
+class _Platt:
+    """The sigmoids of all heads as arrays."""
+
+    def __init__(self, borders: Borders, heads: Sequence[str], *, columns: int) -> None:
+        numbers = np.array([borders.calibration[head] for head in heads]).reshape(len(heads), columns + 1)
+        self._shifts, self._slopes = numbers[:, 0], numbers[:, 1:]
+
+    def chances(self, scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """(heads,) probabilities from (heads, columns) scores."""
+        return np.asarray(1.0 / (1.0 + np.exp(-((scores * self._slopes).sum(axis=1) + self._shifts))))
+
+
+def _classes(fitted: Any) -> tuple[list[str], list[npt.NDArray[np.float32]], list[float]]:
+    """(class names, weights per class, intercepts) of a multinomial model; of two classes it keeps one row."""
+    if fitted is None:
+        return [], [], []
+    rows, intercepts = list(fitted.coef_), [float(value) for value in fitted.intercept_]
+    if len(rows) == 1:
+        rows, intercepts = [np.zeros_like(rows[0]), rows[0]], [0.0, intercepts[0]]
+    return [str(name) for name in fitted.classes_], rows, intercepts
 
 
 def _columns(rows: Sequence[npt.NDArray[np.float32]], length: int) -> npt.NDArray[np.float32]:
@@ -103,39 +164,70 @@ class HybridClassifier:
     Without a model the verdicts hold no probabilities and no borders, so that every mail is `possible`.
     """
 
-    def __init__(self, model: LoadedModel | None, rules: RuleNet, *, fusion: Fusion | None = None) -> None:
+    def __init__(self, model: LoadedModel | None, rules: RuleNet, *, encoder: SentenceEncoder | None = None) -> None:
+        """`encoder`: used when the model was trained with the same one; otherwise n-grams judge alone."""
         self._model = model
         self._rules = rules
-        self._fusion = fusion
+        fits = model is not None and encoder is not None and model.manifest.encoder == encoder.name
+        self._encoder = encoder if fits else None
         parts = [model.manifest.model_id if model else "none", f"rules-{rules.sha256[:8]}"]
-        self.model_id = "+".join([*parts, fusion.name] if fusion else parts)
+        self.model_id = "+".join([*parts, "encoder"] if fits else parts)
         self.languages: frozenset[str] = frozenset(model.manifest.languages) if model else frozenset()
 
     @property
     def manifest(self) -> Manifest | None:
         return self._model.manifest if self._model else None
 
+    @property
+    def has_encoder(self) -> bool:
+        return self._encoder is not None
+
     def verdicts(self, texts: Sequence[str]) -> list[Verdict]:
         """One verdict per text (subject, blank line, new text), same order."""
-        if self._model is None:
+        model = self._model
+        if model is None:
             return [
-                Verdict({}, {}, {}, evidence=tuple(self._rule_evidence(text)), model=self.model_id) for text in texts
+                Verdict({}, {}, {}, evidence=tuple(self._rule_evidence(text, None, {})), model=self.model_id)
+                for text in texts
             ]
-        judged = [self._model.verdict(text) for text in texts]
-        chances = [item[0] for item in judged]
-        borders: Manifest | Fusion = self._model.manifest
-        if self._fusion is not None:
-            chances, borders = self._fusion.fuse(texts, chances), self._fusion
-        laws, urgency = borders.law_thresholds, borders.urgency_thresholds
-        verdicts = []
-        for text, probabilities, (_, topics, sender, explain) in zip(texts, chances, judged, strict=True):
-            evidence = explain(_fired(probabilities, laws, urgency)) + self._rule_evidence(text)
-            verdicts.append(Verdict(probabilities, laws, urgency, tuple(evidence), topics, sender, model=self.model_id))
-        return verdicts
+        vectors = None if self._encoder is None else self._encoder.vectors(texts)
+        return [self._verdict(model, text, None if vectors is None else vectors[i]) for i, text in enumerate(texts)]
 
-    def _rule_evidence(self, text: str) -> list[Evidence]:
+    def _verdict(self, model: LoadedModel, text: str, vector: Vectors | None) -> Verdict:
+        judged = model.verdict(text, vector)
+        borders = model.borders(fused=vector is not None)
+        laws, urgency, chances = borders.law_thresholds, borders.urgency_thresholds, judged.probabilities
+        evidence = model.explain(text, judged, _fired(chances, laws, urgency))
+        evidence += self._rule_evidence(text, chances, borders.rule_borders)
+        return Verdict(
+            probabilities=chances,
+            law_thresholds=laws,
+            urgency_thresholds=urgency,
+            evidence=tuple(evidence),
+            topics=judged.topics,
+            sender_type=judged.sender,
+            law_gate=borders.law_gate,
+            machine_kind=judged.machine_kind,
+            neighbours=model.alike(judged),
+            unknown_words=model.unknown_words(judged),
+            model=self.model_id,
+        )
+
+    def _rule_evidence(
+        self, text: str, chances: Mapping[str, float] | None, borders: Mapping[str, float]
+    ) -> list[Evidence]:
+        """Hits that count: those of support rules only where the model does not rule the head out."""
         nfc, offsets = composed(text)
-        return rule_evidence(self._rules.hits(nfc), offsets)
+        hits = self._rules.hits(nfc)
+        if chances is not None:
+            likely = {
+                "danger": chances.get("danger", 1.0) >= borders["danger"],
+                "urgency": max(chances.get(head, 1.0) for head in URGENT_HEADS) >= borders["urgency"],
+            }
+            hits = tuple(
+                hit for hit in hits if not hit.support or likely["danger" if hit.head == "danger" else "urgency"]
+            )
+        return rule_evidence(hits, offsets)
 
 
 def _fired(
@@ -172,9 +264,14 @@ def load_rules(path: Path) -> RuleNet:
 
 
 def load_classifier(
-    directory: Path = CURRENT, *, rules_path: Path = RULES, progress: Callable[[str], None] = to_stderr
+    directory: Path = CURRENT,
+    *,
+    rules_path: Path = RULES,
+    use_encoder: bool = True,
+    progress: Callable[[str], None] = to_stderr,
 ) -> HybridClassifier:
-    """The classifier of this model folder; rules alone when there is no model.
+    """The classifier of this model folder; rules alone when there is no model. The sentence encoder is used when it
+    is installed and the model was trained with it, unless `use_encoder` is False.
 
     Raises ModelUnavailable when the files are there but must not be used: wrong hash, damaged manifest.
     """
@@ -189,7 +286,8 @@ def load_classifier(
         content = checked(directory, manifest)
     try:
         model = pipeline.load(content)
-        return HybridClassifier(LoadedModel(model, manifest), load_rules(rules_path))
+        encoder = load_encoder() if use_encoder and manifest.encoder else None
+        return HybridClassifier(LoadedModel(model, manifest), load_rules(rules_path), encoder=encoder)
     except ModelUnavailable:
         raise
     except Exception as exc:  # skops and scikit-learn raise many types on a file they do not understand

@@ -128,7 +128,8 @@ class _Finder:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One cue. `needs` is a second pattern that must occur too, within `window` characters when that is given."""
+    """One cue. `needs` is a second pattern that must occur too, within `window` characters when that is given.
+    `support`: many other mails hold it too, so a hit counts only where the model does not rule the head out."""
 
     id: str
     head: str
@@ -138,6 +139,7 @@ class Rule:
     hit: tuple[str, ...]
     miss: tuple[str, ...]
     why: str
+    support: bool
     finder: _Finder = field(repr=False, compare=False)
     needs_finder: _Finder | None = field(repr=False, compare=False)
 
@@ -163,13 +165,15 @@ class Softener:
 
 @dataclass(frozen=True, slots=True)
 class RuleHit:
-    """One hit: `text[start:end]` is the cue, up to the end of its last word; `softened_by` names the softeners."""
+    """One hit: `text[start:end]` is the cue, up to the end of its last word; `softened_by` names the softeners;
+    `support` is the rule's."""
 
     rule_id: str
     head: str
     start: int
     end: int
     softened_by: tuple[str, ...]
+    support: bool = False
 
 
 class RuleNet:
@@ -242,7 +246,9 @@ class RuleNet:
         spans = sentences(text)
         seen: dict[tuple[str, int, int], bool] = {}
         return tuple(
-            RuleHit(rule.id, rule.head, start, end, self._softened_by(rule, start, end, ready, spans, seen))
+            RuleHit(
+                rule.id, rule.head, start, end, self._softened_by(rule, start, end, ready, spans, seen), rule.support
+            )
             for start, end, rule in found
         )
 
@@ -383,7 +389,10 @@ def _tables(data: dict[str, Any], name: str) -> list[dict[str, Any]]:
 
 def _rule(table: dict[str, Any], number: int) -> Rule:
     name = f"rule {table.get('id', f'number {number}')}"
-    _only(name, table, {"id", "head", "pattern", "needs", "window", "hit", "miss", "why"})
+    _only(name, table, {"id", "head", "pattern", "needs", "window", "support", "hit", "miss", "why"})
+    support = table.get("support", False)
+    if not isinstance(support, bool):
+        raise ValueError(f"{name}: support must be true or false")
     needs = _text(name, table, "needs") if "needs" in table else None
     window = table.get("window")
     if window is not None and (isinstance(window, bool) or not isinstance(window, int) or window < 1):
@@ -400,6 +409,7 @@ def _rule(table: dict[str, Any], number: int) -> Rule:
         hit=_examples(name, table, "hit"),
         miss=_examples(name, table, "miss"),
         why=_text(name, table, "why"),
+        support=support,
         finder=_finder(name, "pattern", pattern),
         needs_finder=None if needs is None else _finder(name, "needs", needs),
     )

@@ -1,14 +1,17 @@
 """Out-of-fold scores and what is chosen from them: Platt's numbers and the cut of every head.
 
 A fold holds out whole authors, and no scenario stands on both sides: a model learns its author, so only scores on
-unseen authors say what a cut will do (Geva 2019, D19-1107).
+unseen authors say what a cut will do (Geva 2019, D19-1107). With a sentence encoder there are two scores a head, which
+meet here (late fusion); the borders for n-grams alone are chosen as well, for when the encoder is not there.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, fields
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -16,11 +19,14 @@ import numpy.typing as npt
 from scipy.stats import beta
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
+from threadpoolctl import threadpool_limits
 
 from classifiers import pipeline
+from classifiers.encoder import Vectors
 from classifiers.features import FloatArray
 from classifiers.labelled import LabelledMail
-from triage.core.assessment import HEADS, LAWS
+from classifiers.manifest import Borders
+from triage.core.assessment import HEADS, LAWS, SOME_LAW
 
 BoolArray = npt.NDArray[np.bool_]
 MAX_FOLDS = 10
@@ -29,30 +35,64 @@ URGENT_ALARMS = 0.03  # t_hi: at most this share of out-of-fold normals above
 LOW_RECALL = 0.99  # t_lo: wanted recall on unseen authors
 LOW_ALARMS = 0.10  # t_lo: wanted share of normals above
 LOW_ALARMS_CAP = 0.35  # beyond this the short list would no longer be short
-DANGER_ALARMS = 0.10  # the danger flag alerts at once: more false alarms would teach people to ignore it
-LAW_RECALL = 0.90
-LAW_PRECISION = 0.80
-"""Where F2 would take less precision, the cut of the best F1 is taken. With 0.75 the sets of laws were worse: on unseen
-authors a micro-F1 of 0.83 instead of 0.86, and a law named on 0.42 of the mails without any."""
+RULE_RECALL = 0.99  # of the wanted mails that a rule hits, this share is over the border of support rules
+DANGER_ALARMS = 0.05  # the danger flag alerts at once: more false alarms would teach people to ignore it
+FALSE_LAW = 0.10  # wanted share of mails without any law on which one is named
+MISSED_LAW = 0.03  # most of the mails with a law that may lose it for that
+PERSON_HELD = 0.001  # of persons' mail, the share that the kind head may take for a machine's
+
+
+@dataclass(frozen=True, slots=True)
+class RuleMarks:
+    """What the rules say, per judged row: any hit for urgency (`soft`), one of the rules that count whatever the model
+    says (`strong_soft`), the same without softener (`strong_firm`, the band urgent); danger (without softener), and
+    the same of strong rules."""
+
+    soft: BoolArray
+    strong_soft: BoolArray
+    strong_firm: BoolArray
+    danger: BoolArray
+    strong_danger: BoolArray
+
+    def of(self, mask: BoolArray) -> RuleMarks:
+        """The marks of some rows."""
+        return RuleMarks(*(getattr(self, item.name)[mask] for item in fields(self)))
+
+    def raised(self, likelier: FloatArray, border: float) -> BoolArray:
+        """Raised to the short term, given the model's probabilities and the border for support rules."""
+        return self.strong_soft | (self.soft & (likelier >= border))
+
+    def dangerous(self, chance: FloatArray, border: float) -> BoolArray:
+        return self.strong_danger | (self.danger & (chance >= border))
 
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
     """Scores of every row by a model that saw neither its author nor its scenario.
 
-    `heads`: head → decision scores. `sender`: predicted sender type. `topics`: (codes, score matrix).
+    `heads`: head → decision scores; `encoder`: the same of its twin, empty without an encoder. `sender`: predicted
+    sender type. `topics`: (codes, score matrix). `kinds`: scores, one column per class of `pipeline.KINDS`.
     """
 
     heads: Mapping[str, FloatArray]
+    encoder: Mapping[str, FloatArray]
     sender: npt.NDArray[Any]
     topics: tuple[Sequence[str], FloatArray]
+    kinds: FloatArray
+
+    def scores(self, head: str, *, fused: bool) -> FloatArray:
+        """(rows, 1 or 2): the head's n-gram score and, when fused, its encoder score."""
+        columns = [self.heads[head], *([self.encoder[head]] if fused else [])]
+        return np.column_stack(columns)
 
 
-def author_folds(rows: Sequence[LabelledMail]) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
-    """(training, held-out) row numbers. One author held out at a time; many authors are spread over ten folds.
+def author_folds(
+    rows: Sequence[LabelledMail], most: int = MAX_FOLDS
+) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
+    """(training, held-out) row numbers. One author held out at a time; many authors are spread over `most` folds.
     Training rows that share a scenario with a held-out row are left out."""
     authors = sorted({row.author for row in rows})
-    folds: list[set[str]] = [set(authors[i::MAX_FOLDS]) for i in range(min(MAX_FOLDS, len(authors)))]
+    folds: list[set[str]] = [set(authors[i::most]) for i in range(min(most, len(authors)))]
     for held in folds:
         out = [i for i, row in enumerate(rows) if row.author in held]
         scenarios = {rows[i].scenario for i in out} - {""}
@@ -60,59 +100,139 @@ def author_folds(rows: Sequence[LabelledMail]) -> Iterator[tuple[npt.NDArray[np.
         yield np.array(kept), np.array(out)
 
 
-def unseen_scores(
-    docs: Sequence[str],
-    rows: Sequence[LabelledMail],
-    settings: pipeline.Settings,
-    *,
-    seed: int,
-    extras: bool = True,
-    size: int | None = None,
-    progress: Callable[[str], None] = lambda _: None,
-) -> Unseen:
-    """Out-of-fold scores. `size` trains each fold on a seeded sample of that many mails (learning curve)."""
-    heads = {name: np.full(len(rows), np.nan) for name in HEADS}
-    sender = np.full(len(rows), "other", dtype=object)
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a fold needs; goes to a process of its own. `size` trains on a seeded sample of that many mails."""
+
+    docs: Sequence[str]
+    rows: Sequence[LabelledMail]
+    settings: pipeline.Settings
+    seed: int
+    extras: bool = True
+    vectors: Vectors | None = None
+    size: int | None = None
+    folds: int = MAX_FOLDS
+
+
+def unseen_scores(task: Task, *, processes: int = 1, progress: Callable[[str], None] = lambda _: None) -> Unseen:
+    """Out-of-fold scores. The same scores whatever the number of processes."""
+    rows, count = task.rows, len(task.rows)
+    heads = {name: np.full(count, np.nan) for name in HEADS}
+    encoder = {name: np.full(count, np.nan) for name in HEADS} if task.vectors is not None else {}
+    sender = np.full(count, "other", dtype=object)
     codes = pipeline.known_topics(rows)
-    topics = np.full((len(rows), len(codes)), -10.0)
-    random = np.random.default_rng(seed)
-    for train, out in author_folds(rows):
-        if size is not None:
-            train = np.sort(random.permutation(train)[:size])
-        model = pipeline.fit([docs[i] for i in train], [rows[i] for i in train], settings, seed=seed, extras=extras)
-        matrix = model.features.transform([docs[i] for i in out])
+    topics = np.full((count, len(codes)), -10.0)
+    kinds = np.zeros((count, len(pipeline.KINDS)))
+    random = np.random.default_rng(task.seed)
+    folds = []
+    for train, out in author_folds(rows, task.folds):
+        if task.size is not None:
+            train = np.sort(random.permutation(train)[: task.size])
+        folds.append((train, out))
+    for (train, out), scored in zip(folds, _each(task, folds, processes), strict=True):
         for name in HEADS:
-            # A head without examples in the training part knows nothing: the lowest score, below every cut.
-            heads[name][out] = model.heads[name].decision_function(matrix) if name in model.heads else -10.0
-        if model.sender is not None:
-            sender[out] = model.sender.predict(matrix)
-        for j, code in enumerate(codes):
-            if code in model.topics:
-                topics[out, j] = model.topics[code].decision_function(matrix)
+            heads[name][out] = scored.heads[name]
+            if encoder:
+                encoder[name][out] = scored.encoder[name]
+        if task.extras:
+            sender[out], kinds[out] = scored.sender, scored.kinds
+            for j, code in enumerate(scored.topics[0]):
+                topics[out, codes.index(code)] = scored.topics[1][:, j]
         progress(f"unseen authors: {len(out)} mails scored by a model of {len(train)}")
-    return Unseen(heads, sender, (codes, topics))
+    return Unseen(heads, encoder, sender, (codes, topics), kinds)
+
+
+Fold = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
+
+
+def _each(task: Task, folds: Sequence[Fold], processes: int) -> Iterator[Unseen]:
+    if processes < 2:
+        yield from (_scored(task, fold) for fold in folds)
+        return
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_keep, initargs=(task,)) as pool:
+        yield from pool.map(_scored_kept, folds)
+
+
+_task: Task | None = None
+
+
+def _keep(task: Task) -> None:
+    global _task
+    _task = task
+
+
+def _scored_kept(fold: Fold) -> Unseen:
+    assert _task is not None
+    scored: Unseen = _scored(_task, fold)
+    return scored
+
+
+@threadpool_limits.wrap(limits=1)  # type: ignore[untyped-decorator]
+def _scored(task: Task, fold: Fold) -> Unseen:
+    """The held-out rows' scores by a model of the training rows."""
+    train, out = fold
+    model = pipeline.fit(
+        [task.docs[i] for i in train],
+        [task.rows[i] for i in train],
+        task.settings,
+        seed=task.seed,
+        extras=task.extras,
+        vectors=None if task.vectors is None else task.vectors[train],
+    )
+    matrix = model.features.transform([task.docs[i] for i in out])
+    # A head without examples in the training part knows nothing: the lowest score, below every cut.
+    nothing = np.full(len(out), -10.0)
+    heads = {n: model.heads[n].decision_function(matrix) if n in model.heads else nothing for n in HEADS}
+    encoder = {}
+    if task.vectors is not None:
+        held, twins = task.vectors[out], model.encoder_heads
+        encoder = {n: twins[n].decision_function(held) if n in twins else nothing for n in HEADS}
+    codes = list(model.topics)
+    topics = np.zeros((len(out), 0))
+    if codes:
+        topics = np.column_stack([model.topics[code].decision_function(matrix) for code in codes])
+    sender = np.full(len(out), "other", dtype=object) if model.sender is None else model.sender.predict(matrix)
+    return Unseen(heads, encoder, sender, (codes, topics), kind_scores(model, matrix))
+
+
+def kind_scores(model: pipeline.Model, matrix: Any) -> FloatArray:
+    """(rows, classes of KINDS): probabilities; a person's for certain where the model knows no other class."""
+    scores = np.zeros((matrix.shape[0], len(pipeline.KINDS)))
+    if model.kinds is None:
+        scores[:, pipeline.KINDS.index(pipeline.PERSON)] = 1.0
+        return scores
+    scores[:, [pipeline.KINDS.index(name) for name in model.kinds.classes_]] = model.kinds.predict_proba(matrix)
+    return scores
 
 
 # ---------------------------------------------------------------- probabilities
 
 
-def platt(scores: FloatArray, wanted: BoolArray) -> tuple[float, float]:
-    """(slope, intercept) of the sigmoid that turns scores into probabilities (Platt 1999); slope is positive."""
+def platt(scores: FloatArray, wanted: BoolArray) -> tuple[float, ...]:
+    """(intercept, a slope per column) of the sigmoid that turns scores into one probability (Platt 1999).
+    Slopes are not negative: a head never argues against itself."""
     if not 0 < wanted.sum() < len(wanted):
-        return 1.0, -4.0  # nothing to fit on: an unlikely head
-    fitted = LogisticRegression(C=1e4, solver="lbfgs").fit(scores[:, None], wanted)
-    return max(float(fitted.coef_[0, 0]), 1e-3), float(fitted.intercept_[0])
+        return (-4.0, 1.0, *([0.0] * (scores.shape[1] - 1)))  # nothing to fit on: an unlikely head
+    fitted = LogisticRegression(C=1e4, solver="lbfgs").fit(scores, wanted)
+    first, *others = (float(slope) for slope in fitted.coef_[0])
+    if others and min(others) < 0.0:  # the encoder knows nothing here: the n-grams alone
+        return (*platt(scores[:, :1], wanted), *([0.0] * len(others)))
+    return (float(fitted.intercept_[0]), max(first, 1e-3), *others)
 
 
-def probability(scores: FloatArray, pair: tuple[float, float]) -> FloatArray:
-    slope, intercept = pair
-    return np.asarray(1.0 / (1.0 + np.exp(-(slope * scores + intercept))), dtype=np.float64)
+def probability(scores: FloatArray, numbers: Sequence[float]) -> FloatArray:
+    """One probability per row of (rows, columns)."""
+    intercept, *slopes = numbers
+    return np.asarray(1.0 / (1.0 + np.exp(-(scores @ np.array(slopes) + intercept))), dtype=np.float64)
 
 
-def calibrated(unseen: Mapping[str, FloatArray], rows: Sequence[LabelledMail]) -> dict[str, tuple[float, float]]:
+def calibrated(unseen: Unseen, rows: Sequence[LabelledMail], *, fused: bool) -> dict[str, tuple[float, ...]]:
     """Head → Platt's numbers, from the out-of-fold scores of mails the product would judge."""
     judged = np.array([row.is_judged for row in rows])
-    return {head: platt(unseen[head][judged], wanted[judged]) for head, wanted in pipeline.targets(rows).items()}
+    return {
+        head: platt(unseen.scores(head, fused=fused)[judged], wanted[judged])
+        for head, wanted in pipeline.targets(rows).items()
+    }
 
 
 # ---------------------------------------------------------------- cuts
@@ -137,49 +257,107 @@ def for_recall(positives: FloatArray, recall: float) -> float:
     return float(ordered[max(0, math.ceil(recall * len(ordered) - 1e-9) - 1)])
 
 
-def urgency_cuts(scores: FloatArray, urgent: BoolArray, ruled: BoolArray | None = None) -> tuple[float, float]:
+def rule_border(scores: FloatArray, wanted: BoolArray, hit: BoolArray) -> float:
+    """The probability from which the hit of a support rule counts; under it the model rules the cue out.
+
+    A word that many mails hold ("hospice") is a cue only where the model does not say otherwise. The border keeps
+    RULE_RECALL of the wanted mails with a hit: a rule still only raises, it lowers what is asked of the model.
+    """
+    both = scores[wanted & hit]
+    return for_recall(both, RULE_RECALL) if len(both) else 0.0
+
+
+def urgency_cuts(
+    scores: FloatArray, urgent: BoolArray, ruled: BoolArray | None = None, ruled_urgent: BoolArray | None = None
+) -> tuple[float, float]:
     """(t_lo, t_hi) on the likelier of both urgency heads; recall wins over alarms up to the cap.
 
-    `ruled` marks the mails that a rule raises whatever the model says: what the short term must find and may cost is
-    counted on rules and model together, as staff get it. The border of the band urgent is the model's own.
+    `ruled` marks the mails that a rule raises to the short term, `ruled_urgent` those that it puts in the band urgent:
+    what a band must find and may cost is counted on rules and model together, as staff get it.
     """
     raised = scores if ruled is None else np.where(ruled, np.inf, scores)
     normals, positives = raised[~urgent], raised[urgent]
-    high = above_share(scores[~urgent], URGENT_ALARMS)
+    firm = scores if ruled_urgent is None else np.where(ruled_urgent, np.inf, scores)
+    high = min(above_share(firm[~urgent], URGENT_ALARMS), 1.0)
     wanted = for_recall(positives, LOW_RECALL)
     low = min(wanted, above_share(normals, LOW_ALARMS))  # room left under the alarms is spent on recall
     low = max(low, above_share(normals, LOW_ALARMS_CAP))
-    return min(low, high), high
+    return min(low, high, 1.0), min(high, 1.0)
 
 
-def danger_cut(scores: FloatArray, danger: BoolArray) -> float:
-    """One cut: recall as wanted if the allowed alarms permit, else what they permit."""
-    return max(for_recall(scores[danger], LOW_RECALL), above_share(scores[~danger], DANGER_ALARMS))
+def danger_cut(scores: FloatArray, danger: BoolArray, ruled: BoolArray | None = None) -> float:
+    """One cut: recall as wanted if the allowed alarms permit, else what they permit. `ruled` as for `urgency_cuts`."""
+    raised = scores if ruled is None else np.where(ruled, np.inf, scores)
+    return min(max(for_recall(raised[danger], LOW_RECALL), above_share(raised[~danger], DANGER_ALARMS)), 1.0)
 
 
-@dataclass(frozen=True, slots=True)
-class LawCut:
-    """`rule` is "f2" (max F2 with the floor on recall) or "f1" (F2 would cost too much precision)."""
-
-    cut: float
-    rule: str
+def law_gate(scores: FloatArray, some: BoolArray) -> float:
+    """The cut under which a mail has no law at all, whatever the laws' own heads say: at most FALSE_LAW of the mails
+    without a law over it, as long as at most MISSED_LAW of the others fall under it."""
+    return min(above_share(scores[~some], FALSE_LAW), for_recall(scores[some], 1 - MISSED_LAW))
 
 
-def law_cut(scores: FloatArray, wanted: BoolArray) -> LawCut:
-    """Max F2 with recall of at least 0.90, unless precision falls under LAW_PRECISION there: then max F1."""
+def gated(chance: Mapping[str, FloatArray], cuts: Mapping[str, float], gate: float) -> dict[str, BoolArray]:
+    """Law → named, per row: none under the gate; else every law over its cut, or the best one when none is."""
+    ratio = np.column_stack([chance[law] / max(cuts[law], 1e-9) for law in LAWS])
+    chosen = ratio >= 1.0
+    best = np.zeros_like(chosen)
+    best[np.arange(len(ratio)), ratio.argmax(axis=1)] = True
+    named: BoolArray = np.where(chosen.any(axis=1, keepdims=True), chosen, best)
+    named &= (chance[SOME_LAW] >= gate)[:, None]
+    return {law: named[:, i] for i, law in enumerate(LAWS)}
+
+
+def person_cut(person: FloatArray, is_person: BoolArray) -> float:
+    """The probability of a person under which a mail is a machine's: at most PERSON_HELD of persons' mail is under it,
+    and never more than even odds."""
+    if not is_person.any():
+        return 0.0
+    ordered = np.sort(person[is_person])
+    return min(float(ordered[math.floor(PERSON_HELD * len(ordered))]) * 0.999, 0.5)
+
+
+def law_cut(scores: FloatArray, wanted: BoolArray) -> float:
+    """The cut of the best F1. (The best F2 with a floor on recall named too many laws: on unseen authors it took three
+    points of the exact sets.)"""
     if not wanted.any():
-        return LawCut(0.5, "none")
+        return 0.5
     order = np.argsort(-scores, kind="stable")
     hits = np.cumsum(wanted[order])
-    precision = hits / np.arange(1, len(order) + 1)
-    recall = hits / wanted.sum()
-    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
-    f2 = 5 * precision * recall / np.maximum(4 * precision + recall, 1e-12)
-    best = int(np.argmax(np.where(recall >= LAW_RECALL, f2, -1.0)))
-    rule = "f2"
-    if precision[best] < LAW_PRECISION:
-        best, rule = int(np.argmax(f1)), "f1"
-    return LawCut(_between(scores[order], best), rule)
+    f1 = 2 * hits / (np.arange(1, len(order) + 1) + wanted.sum())
+    return _between(scores[order], int(np.argmax(f1)))
+
+
+def borders(rows: Sequence[LabelledMail], unseen: Unseen, marks: RuleMarks | None, *, fused: bool) -> Borders:
+    """Platt's numbers and all cuts from these scores, for n-grams alone or with the encoder."""
+    numbers = calibrated(unseen, rows, fused=fused)
+    kept = np.array([row.is_judged for row in rows])
+    chance = {head: probability(unseen.scores(head, fused=fused)[kept], numbers[head]) for head in HEADS}
+    return Borders(calibration=numbers, **choose(chance, [row for row in rows if row.is_judged], marks))
+
+
+def choose(chance: Mapping[str, FloatArray], rows: Sequence[LabelledMail], marks: RuleMarks | None) -> dict[str, Any]:
+    """All cuts (the fields of Borders but the calibration) from probabilities on unseen authors of judged rows."""
+    wanted = pipeline.targets(rows)
+    urgent = wanted["palliative"] | wanted["transfer"]
+    likelier = np.maximum(chance["palliative"], chance["transfer"])
+    borders = {"urgency": 0.0, "danger": 0.0}
+    raised = firm = dangerous = None
+    if marks:
+        borders["urgency"] = rule_border(likelier, urgent, marks.soft)
+        borders["danger"] = rule_border(chance["danger"], wanted["danger"], marks.danger)
+        raised = marks.raised(likelier, borders["urgency"])
+        firm = marks.strong_firm
+        dangerous = marks.dangerous(chance["danger"], borders["danger"])
+    low_high = urgency_cuts(likelier, urgent, raised, firm)
+    danger = danger_cut(chance["danger"], wanted["danger"], dangerous)
+    return {
+        "law_thresholds": {law: law_cut(chance[law], wanted[law]) for law in LAWS},
+        "law_gate": law_gate(chance[SOME_LAW], wanted[SOME_LAW]),
+        # One cut for both heads: the band asks for either, and the alarms are counted on both together.
+        "urgency_thresholds": {"palliative": low_high, "transfer": low_high, "danger": (danger, danger)},
+        "rule_borders": borders,
+    }
 
 
 def _between(descending: FloatArray, last: int) -> float:

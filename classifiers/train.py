@@ -12,40 +12,44 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import scipy
 import sklearn
 import skops
+from threadpoolctl import threadpool_limits
 
 from classifiers import figures as measure
 from classifiers import pipeline
 from classifiers.card import write_card
+from classifiers.encoder import SentenceEncoder, Vectors, encoder_problem, load_encoder
 from classifiers.features import normalise
 from classifiers.labelled import LabelledMail, corpus_hash, judged, load_corpus
 from classifiers.manifest import MANIFEST_FILE, MODEL_FILE, Manifest
 from classifiers.registry import RULES, load_rules
 from classifiers.thresholds import (
+    RuleMarks,
+    Task,
     Unseen,
-    calibrated,
-    danger_cut,
-    law_cut,
-    probability,
+    borders,
+    person_cut,
     topic_floor,
     unseen_scores,
-    urgency_cuts,
 )
-from triage.core.assessment import HEADS, LAWS
+from triage.core.assessment import HEADS
 from triage.errors import ConfigError
 
 MIN_LANGUAGE_ROWS = 20
 SEED = 2026
+PROCESSES = 2
 
 
+@threadpool_limits.wrap(limits=1)  # type: ignore[untyped-decorator]
 def train(
     corpus: Path,
     out: Path,
@@ -55,28 +59,38 @@ def train(
     rules_path: Path = RULES,
     settings: pipeline.Settings | None = None,
     figures: bool = True,
+    encoder: SentenceEncoder | Literal[False] | None = None,
 ) -> Manifest:
     """Trains on every `*.jsonl` in `corpus` and replaces the folder `out` as a whole.
 
-    `figures` False skips what only the card needs (learning curve, bake-off): for a rebuild.
+    `figures` False skips what only the card needs (learning curve, bake-off): for a rebuild. `encoder`: the one that
+    is installed when not given; False for none.
     Raises ConfigError when the corpus cannot be read or has fewer than two authors.
     """
     chosen = settings or pipeline.Settings()
     rows = load_corpus(corpus)
     if len({row.author for row in rows}) < 2:
         raise ConfigError(f"{corpus}: at least two authors are needed to choose cuts on unseen ones")
-    docs = [normalise(judged(row)) for row in rows]
+    texts = [judged(row) for row in rows]
     progress(f"{len(rows)} labelled mails by {len({row.author for row in rows})} authors read")
-    unseen = unseen_scores(docs, rows, chosen, seed=seed, progress=progress)
+    judge = load_encoder() if encoder is None else encoder or None
+    vectors = None
+    if judge is None:
+        progress(f"no sentence encoder ({encoder_problem() or 'switched off'}): n-grams alone")
+    else:
+        vectors = _vectors(judge, texts)
+        progress(f"sentence vectors made by {judge.name}")
+    task = Task([normalise(text) for text in texts], rows, chosen, seed, vectors=vectors)
+    unseen = unseen_scores(task, processes=PROCESSES, progress=progress)
     rules = load_rules(rules_path) if rules_path.exists() else None
     marks = measure.rule_marks(rows, rules) if rules else None
-    borders = _borders(rows, unseen, marks)
-    model = pipeline.fit(docs, rows, chosen, seed=seed)
+    model = pipeline.fit(task.docs, rows, chosen, seed=seed, vectors=vectors)
     content = pipeline.dump(model)
     progress(f"model fitted: {len(content) / 1e6:.2f} MB")
-    scores = _scores(rows, unseen, borders["topic_floor"], marks)
+    floor = _topic_floor(rows, unseen)
+    scores = _scores(rows, unseen, floor, marks)
     if figures:
-        scores |= measure.comparisons(docs, rows, chosen, seed=seed, unseen=unseen, progress=progress)
+        scores |= measure.comparisons(task, unseen, progress=progress)
     languages = Counter(row.language for row in rows)
     manifest = Manifest(
         model_id="",
@@ -90,13 +104,17 @@ def train(
         },
         corpus={"sha256": corpus_hash(rows)} | measure.counts(rows),
         settings=asdict(chosen) | {"heads": list(HEADS), "features": sum(len(v.vocabulary_) for v in _both(model))},
+        plain=borders(rows, unseen, marks, fused=False),
+        fused=None if judge is None else borders(rows, unseen, marks, fused=True),
+        person_border=_person_border(rows, unseen),
+        topic_floor=floor,
         languages=tuple(sorted(code for code, count in languages.items() if count >= MIN_LANGUAGE_ROWS)),
         seed=seed,
         model_sha256=hashlib.sha256(content).hexdigest(),
         model_bytes=len(content),
         scores=scores,
         rules_sha256=rules.sha256 if rules else "",
-        **borders,
+        encoder=None if judge is None else judge.name,
     )
     manifest = replace(manifest, model_id=_model_id(manifest))
     _write(out, manifest, content)
@@ -104,49 +122,50 @@ def train(
     return manifest
 
 
+def _vectors(encoder: SentenceEncoder, texts: Sequence[str]) -> Vectors:
+    """The texts' vectors, made by two threads: the encoder's work is in numpy, which lets the other run."""
+    half = len(texts) // 2
+    with ThreadPoolExecutor(PROCESSES) as pool:
+        parts = list(pool.map(encoder.vectors, (texts[:half], texts[half:])))
+    return np.concatenate(parts)
+
+
 def _both(model: pipeline.Model) -> tuple[Any, Any]:
     return model.word, model.char
 
 
-def _borders(rows: Sequence[LabelledMail], unseen: Unseen, marks: measure.RuleMarks | None) -> dict[str, Any]:
-    """Platt's numbers and the shipped cuts, from all scores on unseen authors."""
-    pairs = calibrated(unseen.heads, rows)
-    judged_rows = np.array([row.is_judged for row in rows])
-    wanted = {head: value[judged_rows] for head, value in pipeline.targets(rows).items()}
-    chance = {head: probability(unseen.heads[head][judged_rows], pairs[head]) for head in HEADS}
-    urgent = wanted["palliative"] | wanted["transfer"]
-    likelier = np.maximum(chance["palliative"], chance["transfer"])
-    low_high = urgency_cuts(likelier, urgent, marks.soft if marks else None)
-    danger = danger_cut(chance["danger"], wanted["danger"])
-    codes, topic_scores = unseen.topics
+def _topic_floor(rows: Sequence[LabelledMail], unseen: Unseen) -> float:
+    codes, scores = unseen.topics
     kept = [i for i, row in enumerate(rows) if row.is_judged and row.topics]
-    topic_wanted = np.array([[code in rows[i].topics for code in codes] for i in kept], dtype=bool)
-    floor = topic_floor(topic_scores[kept], topic_wanted) if len(codes) and kept else 0.0
-    return {
-        "calibration": pairs,
-        "law_thresholds": {law: law_cut(chance[law], wanted[law]).cut for law in LAWS},
-        # One cut for both heads: the band asks for either, and the alarms are counted on both together.
-        "urgency_thresholds": {"palliative": low_high, "transfer": low_high, "danger": (danger, danger)},
-        "topic_floor": floor,
-    }
+    wanted = np.array([[code in rows[i].topics for code in codes] for i in kept], dtype=bool)
+    return topic_floor(scores[kept], wanted) if len(codes) and kept else 0.0
 
 
-def _scores(
-    rows: Sequence[LabelledMail], unseen: Unseen, floor: float, marks: measure.RuleMarks | None
-) -> dict[str, Any]:
-    data = measure.Judged(rows, unseen, marks)
+def _person_border(rows: Sequence[LabelledMail], unseen: Unseen) -> float:
+    person = unseen.kinds[:, pipeline.KINDS.index(pipeline.PERSON)]
+    return person_cut(person, np.array([pipeline.kind_of(row) == pipeline.PERSON for row in rows]))
+
+
+def _scores(rows: Sequence[LabelledMail], unseen: Unseen, floor: float, marks: RuleMarks | None) -> dict[str, Any]:
+    """The figures of the card, without encoder (`plain`) and with it (`fused`), and those that both share."""
     scores: dict[str, Any] = {
-        "urgency": measure.urgency_figures(data, data.short, data.high),
-        "trade_off": measure.trade_off(data),
-        "laws": measure.law_figures(data),
-        "danger": measure.danger_figures(data, data.danger),
-        "authors": measure.author_figures(data),
-        "calibration": measure.calibration_figures(data),
         "topics": measure.topic_figures(rows, unseen, floor),
         "sender": measure.sender_figures(rows, unseen),
+        "kinds": measure.kind_figures(rows, unseen),
     }
-    if marks is not None:
-        scores["rules_model_both"] = measure.rules_figures(data, marks)
+    for name in ("plain", "fused") if unseen.encoder else ("plain",):
+        data = measure.Judged(rows, unseen, marks, fused=name == "fused")
+        scores[name] = {
+            "urgency": {
+                how: measure.urgency_figures(data, said)
+                for how, said in (("rules", data.rules), ("model", data.model), ("both", data.both))
+            },
+            "trade_off": measure.trade_off(data),
+            "precision_recall": measure.precision_recall(data),
+            "laws": measure.law_figures(data),
+            "authors": measure.author_figures(data),
+            "calibration": measure.calibration_figures(data),
+        }
     return scores
 
 
@@ -154,9 +173,10 @@ def _model_id(manifest: Manifest) -> str:
     """`jl-` and twelve digits of the hash of all that makes a verdict: file, borders, data, versions."""
     parts: Mapping[str, Any] = {
         "file": manifest.model_sha256,
-        "calibration": manifest.calibration,
-        "laws": manifest.law_thresholds,
-        "urgency": manifest.urgency_thresholds,
+        "plain": asdict(manifest.plain),
+        "fused": None if manifest.fused is None else asdict(manifest.fused),
+        "encoder": manifest.encoder,
+        "person": manifest.person_border,
         "topics": manifest.topic_floor,
         "corpus": manifest.corpus["sha256"],
         "settings": manifest.settings,

@@ -82,7 +82,7 @@ def classifier_for(settings: Settings) -> HybridClassifier:
     directory = settings.model.directory
     directory = directory if directory.is_absolute() else ROOT / directory
     try:
-        return load_classifier(directory, rules_path=RULES)
+        return load_classifier(directory, rules_path=RULES, use_encoder=settings.model.encoder == "auto")
     except ModelUnavailable as exc:
         get_logger().error("model_unavailable", hint="every mail gets the short term", exc_info=exc)
         return rules_only(RULES)

@@ -279,6 +279,7 @@ class SealSettings(_Section):
 
 class ModelSettings(_Section):
     directory: Path
+    encoder: Literal["auto", "off"]
 
 
 class LogSettings(_Section):

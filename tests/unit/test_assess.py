@@ -14,8 +14,10 @@ MAIL = ParsedMail(subject="Vraag", text="Wie betaalt de traplift?", new_text="Wi
 CALM = Verdict(
     probabilities={
         "jeugdwet": 0.05, "wmo": 0.9, "wlz": 0.2, "zvw": 0.1, "palliative": 0.02, "transfer": 0.03, "danger": 0.01,
+        "some_law": 0.95,
     },
     law_thresholds=dict.fromkeys(LAWS, 0.5),
+    law_gate=0.7,
     urgency_thresholds={"palliative": (0.2, 0.6), "transfer": (0.2, 0.6), "danger": (0.5, 0.5)},
     model="m1",
 )  # fmt: skip
@@ -31,6 +33,10 @@ def with_p(**probabilities: float) -> Verdict:
 
 def rule(head: str, *softened: str) -> Evidence:
     return Evidence(head, "rule", Span(0, 3), 1.0, "P01", softened)
+
+
+def support(head: str, *softened: str) -> Evidence:
+    return replace(rule(head, *softened), support=True)
 
 
 def test_a_calm_question_is_normal_with_its_law_and_runner_up() -> None:
@@ -52,6 +58,9 @@ def test_a_calm_question_is_normal_with_its_law_and_runner_up() -> None:
         (replace(CALM, evidence=(rule("transfer"),)), Band.URGENT, Urgency.TRANSFER),
         (replace(CALM, evidence=(rule("palliative", "S1"),)), Band.POSSIBLE, Urgency.PALLIATIVE),
         (replace(with_p(palliative=0.7), evidence=(rule("palliative", "S1"),)), Band.URGENT, Urgency.PALLIATIVE),
+        (replace(CALM, evidence=(support("transfer"),)), Band.POSSIBLE, Urgency.TRANSFER),
+        (replace(with_p(transfer=0.7), evidence=(support("transfer"),)), Band.URGENT, Urgency.TRANSFER),
+        (replace(CALM, evidence=(support("transfer"), rule("palliative"))), Band.URGENT, Urgency.PALLIATIVE),
     ],
 )
 def test_bands(verdict: Verdict, band: Band, urgency: Urgency) -> None:
@@ -83,10 +92,20 @@ def test_machine_and_mass_mail_has_no_law_and_is_normal(kind: MessageKind) -> No
 
 
 def test_none_of_the_four_laws_and_unclear_are_different_things() -> None:
-    none = assessed(with_p(wmo=0.1))
+    none = assessed(with_p(wmo=0.1, some_law=0.05))
     assert (none.laws, none.laws_unclear) == ((), False)
-    near = assessed(with_p(wmo=0.4))
+    near = assessed(with_p(wmo=0.4, some_law=0.6))
     assert (near.laws, near.laws_unclear, near.runner_up) == ((), True, "wmo")
+    contradicted = assessed(with_p(wmo=0.9, some_law=0.2))
+    assert (contradicted.laws, contradicted.laws_unclear, contradicted.runner_up) == ((), True, "wmo")
+
+
+def test_where_some_law_applies_the_likeliest_is_named_and_marked_unclear() -> None:
+    result = assessed(with_p(wmo=0.1))
+    assert (result.laws, result.laws_unclear, result.runner_up) == (("wlz",), True, "wmo")
+
+
+def test_a_runner_up_that_is_almost_level_makes_the_laws_unclear() -> None:
     level = assessed(with_p(wmo=0.52, wlz=0.46))
     assert (level.laws, level.laws_unclear) == (("wmo",), True)
     two = assessed(with_p(wmo=0.8, wlz=0.8))
@@ -108,3 +127,8 @@ def test_what_is_judged() -> None:
     )
     assert "ziekenhuis" not in judged_text(long_note)
     assert judged_text(ParsedMail(subject="Alleen een onderwerp")) == "Alleen een onderwerp"
+
+
+def test_the_reason_tells_a_support_rule_from_a_softened_one() -> None:
+    assert assessed(replace(CALM, evidence=(support("palliative"),))).band_reason == "support_rule"
+    assert assessed(replace(CALM, evidence=(support("palliative", "S1"),))).band_reason == "softened_rule"

@@ -130,7 +130,7 @@ def evidence_of(assessment: Assessment) -> dict[str, Any]:
     return {
         "text": assessment.judged_text,
         "evidence": [
-            [one.head, one.source, one.span.start, one.span.end, one.weight, one.rule_id, one.softened_by]
+            [one.head, one.source, one.span.start, one.span.end, one.weight, one.rule_id, one.softened_by, one.support]
             for one in assessment.evidence
         ],
     }
@@ -153,8 +153,8 @@ def assessment_from(row: Any, figures: Mapping[str, Any], sealed: Mapping[str, A
         topics=tuple(figures["topics"]),
         language=figures["language"],
         evidence=tuple(
-            Evidence(head, source, Span(start, end), weight, rule_id, tuple(softened_by))
-            for head, source, start, end, weight, rule_id, softened_by in sealed.get("evidence", ())
+            Evidence(head, source, Span(start, end), weight, rule_id, tuple(softened_by), *support)
+            for head, source, start, end, weight, rule_id, softened_by, *support in sealed.get("evidence", ())
         ),
         judged_text=sealed.get("text", ""),
         model=row.model,

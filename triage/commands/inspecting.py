@@ -104,6 +104,7 @@ def describe(path: str, index: int, reading: Reading) -> dict[str, Any]:
                 "weight": round(item.weight, 6),
                 "rule_id": item.rule_id,
                 "softened_by": list(item.softened_by),
+                "support": item.support,
             }
             for item in assessment.evidence
         ],

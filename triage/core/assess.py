@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from triage.core.assessment import LAWS, Assessment, Band, SenderType, Urgency, Verdict
+from triage.core.assessment import LAWS, SOME_LAW, Assessment, Band, SenderType, Urgency, Verdict
 from triage.core.mail import MessageKind, ParsedMail, Screening
 
 UNJUDGED_KINDS = frozenset(
@@ -17,7 +17,7 @@ UNJUDGED_KINDS = frozenset(
     }
 )
 _SHORT_COVER_NOTE = 60  # characters of own text up to which a forwarded body still carries the question
-_TWILIGHT = 0.6  # a best law below this share of its cut is no support at all: "none of the four"
+_TWILIGHT = 0.6  # "none of the four" is sure below this share of the gate
 
 
 def judged_text(mail: ParsedMail) -> str:
@@ -77,6 +77,9 @@ def assess(
         topics=verdict.topics,
         language=language,
         evidence=verdict.evidence,
+        neighbours=verdict.neighbours,
+        unknown_words=verdict.unknown_words,
+        nearest=verdict.neighbours[0].similarity if verdict.neighbours else None,
         judged_text=text,
         model=verdict.model,
     )
@@ -95,21 +98,25 @@ def _unjudged(text: str, language: str, why: str) -> Assessment:
 
 
 def _laws(verdict: Verdict) -> tuple[tuple[str, ...], bool, str, float]:
-    """(best set, unclear, runner-up, margin). The set holds every law over its cut; unclear when none is
-    over it but one comes near, or when the runner-up stands almost level with the weakest law of the set."""
+    """(best set, unclear, runner-up, margin). The set holds every law over its cut; the likeliest one, marked unclear,
+    where some law surely applies and none is over its cut; none where the model sees no law at all (the gate).
+    Unclear too when the runner-up stands almost level with the weakest law of the set, or the gate was close."""
     if not all(law in verdict.probabilities for law in LAWS):
         return (), True, "", 0.0
     ratio = {law: verdict.probabilities[law] / max(verdict.law_thresholds[law], 1e-9) for law in LAWS}
-    chosen = tuple(law for law in LAWS if ratio[law] >= 1.0)
-    outside = sorted((law for law in LAWS if law not in chosen), key=lambda law: -ratio[law])
+    ordered = sorted(LAWS, key=lambda law: -ratio[law])
+    some = verdict.probabilities.get(SOME_LAW, 1.0)
+    if some < verdict.law_gate:
+        best = ordered[0]
+        margin = max(verdict.law_thresholds[best] - verdict.probabilities[best], 0.0)
+        return (), ratio[best] >= 1.0 or some >= _TWILIGHT * verdict.law_gate, best, margin
+    chosen = tuple(law for law in LAWS if ratio[law] >= 1.0) or (ordered[0],)
+    outside = [law for law in ordered if law not in chosen]
     runner_up = outside[0] if outside else ""
-    if chosen:
-        weakest = min(chosen, key=lambda law: ratio[law])
-        margin = verdict.probabilities[weakest] - (verdict.probabilities[runner_up] if runner_up else 0.0)
-        unclear = bool(runner_up) and ratio[runner_up] >= 0.85 and ratio[weakest] < 1.15
-        return chosen, unclear, runner_up, margin
-    margin = verdict.law_thresholds[runner_up] - verdict.probabilities[runner_up]
-    return (), ratio[runner_up] >= _TWILIGHT, runner_up, margin
+    weakest = min(chosen, key=lambda law: ratio[law])
+    margin = verdict.probabilities[weakest] - (verdict.probabilities[runner_up] if runner_up else 0.0)
+    level = bool(runner_up) and ratio[runner_up] >= 0.85 and ratio[weakest] < 1.15
+    return chosen, level or ratio[weakest] < 1.0, runner_up, margin
 
 
 def _likelier(probabilities: Mapping[str, float]) -> Urgency:
@@ -120,7 +127,7 @@ def _likelier(probabilities: Mapping[str, float]) -> Urgency:
 
 def _band(verdict: Verdict, text: str, language: str, model_languages: frozenset[str]) -> tuple[Urgency, Band, str]:
     rules = [item for item in verdict.evidence if item.source == "rule" and item.head in ("palliative", "transfer")]
-    firm = [item.head for item in rules if not item.softened_by]
+    firm = [item.head for item in rules if not item.softened_by and not item.support]
     knows_language = language == "und" or language in model_languages
     fired = {
         head
@@ -132,9 +139,10 @@ def _band(verdict: Verdict, text: str, language: str, model_languages: frozenset
         urgency = Urgency.PALLIATIVE if "palliative" in heads else Urgency.TRANSFER
         return urgency, Band.URGENT, "model" if fired else "rule"
     if rules:
-        softened = {item.head for item in rules}
-        urgency = Urgency.PALLIATIVE if "palliative" in softened else Urgency.TRANSFER
-        return urgency, Band.POSSIBLE, "softened_rule"
+        heads = {item.head for item in rules}
+        urgency = Urgency.PALLIATIVE if "palliative" in heads else Urgency.TRANSFER
+        why = "softened_rule" if all(item.softened_by for item in rules) else "support_rule"
+        return urgency, Band.POSSIBLE, why
     likelier = _likelier(verdict.probabilities)
     if not any(letter.isalpha() for letter in text):
         return likelier, Band.POSSIBLE, "empty_text"

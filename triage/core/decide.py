@@ -68,7 +68,7 @@ class Budget:
 
 _MACHINE_KINDS = frozenset({MessageKind.AUTO_REPLY, MessageKind.DELIVERY_REPORT})
 _NO_REPLY_KINDS = frozenset({MessageKind.UNSOLICITED, MessageKind.LIST_OR_BULK})
-_SIGNS = frozenset({"model", "rule", "softened_rule", "classifier_error"})
+_SIGNS = frozenset({"model", "rule", "softened_rule", "support_rule", "classifier_error"})
 
 
 def decide(

@@ -35,7 +35,7 @@ _PROFESSIONALS = frozenset(
         SenderType.CLIENT_SUPPORTER,
     }
 )
-_REAL_REASONS = frozenset({"model", "rule", "softened_rule"})
+_REAL_REASONS = frozenset({"model", "rule", "softened_rule", "support_rule"})
 _TOPICS_OF = {
     Urgency.PALLIATIVE: frozenset({"T16", "T17"}),
     Urgency.TRANSFER: frozenset({"T06", "T13", "T14", "T15"}),

@@ -13,6 +13,7 @@ from triage.core.automated import screen
 from triage.core.language import detect_language
 from triage.core.mail import MessageKind, ParsedMail, Screening
 from triage.core.parse import parse_mail
+from triage.core.text_kind import screen_by_text
 from triage.logs import get_logger
 from triage.ports import Classifier
 
@@ -82,11 +83,14 @@ class Reader:
                 readings.append(item)
                 continue
             mail, screening = item
+            verdict = verdicts.get(i)
+            if verdict is not None:
+                screening = screen_by_text(mail, screening, verdict.machine_kind)
             try:
                 assessment = assess(
                     mail,
                     screening,
-                    verdicts.get(i),
+                    verdict,
                     language=detect_language(mail.new_text or mail.text or mail.subject),
                     model_languages=self._model_languages,
                 )

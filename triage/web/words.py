@@ -71,6 +71,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "wmo": "Wmo",
         "wlz": "Wlz",
         "zvw": "Zvw",
+        "some_law": "Een van de vier wetten",
         "palliative": "Palliatief",
         "transfer": "Transfer",
         "danger": "Gevaar",
@@ -79,6 +80,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "band_reason": {
         "model": "volgt uit de woorden in de mail",
         "rule": "een vaste regel vond een dringend signaal",
+        "support_rule": "een regel vond een woord dat ook in gewone mails staat",
         "softened_rule": "een regel vond een signaal, maar de zin eromheen zwakt het af",
         "no_model": "er is geen model; daarom geldt de korte termijn tot een mens kijkt",
         "classifier_error": "de beoordeling mislukte; daarom geldt de korte termijn tot een mens kijkt",

@@ -4,7 +4,7 @@ import hashlib
 import io
 import re
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,12 +13,38 @@ import pytest
 import sklearn
 
 from classifiers import pipeline, registry
+from classifiers.encoder import Vectors
 from classifiers.features import normalise
 from classifiers.labelled import LabelledMail, judged
-from classifiers.manifest import MANIFEST_FILE, MODEL_FILE, Manifest
+from classifiers.manifest import MANIFEST_FILE, MODEL_FILE, Borders, Manifest
 from classifiers.registry import HybridClassifier, load_classifier, rules_only
+from tests.unit.classifiers.conftest import RULES
 from triage.core.assessment import HEADS, LAWS
 from triage.errors import ModelUnavailable
+
+PLAIN = Borders(
+    calibration={head: (-0.5, 2.0) for head in HEADS},
+    law_thresholds=dict.fromkeys(LAWS, 0.4),
+    law_gate=0.3,
+    urgency_thresholds={"palliative": (0.2, 0.6), "transfer": (0.2, 0.6), "danger": (0.5, 0.5)},
+    rule_borders={"urgency": 0.1, "danger": 0.1},
+)
+FUSED = replace(
+    PLAIN,
+    calibration={head: (-0.5, 1.0, 3.0) for head in HEADS},
+    law_thresholds=dict.fromkeys(LAWS, 0.45),
+    rule_borders={"urgency": 0.99, "danger": 0.99},
+)
+
+
+class Vowels:
+    """An encoder of two numbers a text."""
+
+    name = "vowels-1"
+
+    def vectors(self, texts: Sequence[str]) -> Vectors:
+        rows = [[text.count("e") / (len(text) + 1), text.count("a") / (len(text) + 1)] for text in texts]
+        return np.array(rows, dtype=np.float32).reshape(len(texts), 2)
 
 
 @pytest.fixture(scope="module")
@@ -30,16 +56,17 @@ def folder(small_model: pipeline.Model, tmp_path_factory: pytest.TempPathFactory
     return path
 
 
-def manifest_of(content: bytes) -> Manifest:
+def manifest_of(content: bytes, *, fused: bool = False) -> Manifest:
     return Manifest(
         model_id="jl-test",
         created="2026-01-05",
         versions={"scikit-learn": sklearn.__version__},
         corpus={"rows": 1},
         settings={},
-        calibration={head: (2.0, -0.5) for head in HEADS},
-        law_thresholds=dict.fromkeys(LAWS, 0.4),
-        urgency_thresholds={"palliative": (0.2, 0.6), "transfer": (0.2, 0.6), "danger": (0.5, 0.5)},
+        plain=PLAIN,
+        fused=FUSED if fused else None,
+        encoder=Vowels.name if fused else None,
+        person_border=0.5,
         topic_floor=0.0,
         languages=("nl",),
         seed=1,
@@ -186,19 +213,81 @@ def test_a_model_file_holds_nothing_of_the_run_that_made_it(small_model: pipelin
         assert re.findall(r"\d{9,}", archive.read("schema.json").decode()) == []  # memory addresses
 
 
-class Doubler:
-    name = "doubler"
-    law_thresholds: Mapping[str, float] = dict.fromkeys(LAWS, 0.99)
-    urgency_thresholds: Mapping[str, tuple[float, float]] = {"palliative": (0.0, 0.0)}
+@pytest.fixture(scope="module")
+def fused_folder(few_rows: list[LabelledMail], few_docs: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    vectors = Vowels().vectors([judged(row) for row in few_rows])
+    content = pipeline.dump(pipeline.fit(few_docs, few_rows, pipeline.Settings(), seed=1, vectors=vectors))
+    path = tmp_path_factory.mktemp("fused")
+    (path / MODEL_FILE).write_bytes(content)
+    (path / MANIFEST_FILE).write_text(manifest_of(content, fused=True).as_json(), encoding="utf-8")
+    return path
 
-    def fuse(self, texts: Sequence[str], probabilities: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
-        return [{head: 0.5 for head in item} for item in probabilities]
+
+def fused_classifier(folder: Path, rules_path: Path, encoder: Vowels | None) -> HybridClassifier:
+    manifest = Manifest.read(folder / MANIFEST_FILE)
+    model = registry.LoadedModel(pipeline.load((folder / MODEL_FILE).read_bytes()), manifest)
+    return HybridClassifier(model, registry.load_rules(rules_path), encoder=encoder)
 
 
-def test_a_second_judge_brings_its_own_borders(classifier: HybridClassifier, rules_path: Path) -> None:
-    fused = HybridClassifier(classifier._model, registry.load_rules(rules_path), fusion=Doubler())
-    (verdict,) = fused.verdicts(["vraag\n\nMijn moeder ligt thuis op bed en de zuster komt."])
-    assert set(verdict.probabilities.values()) == {0.5}
-    assert verdict.law_thresholds == Doubler.law_thresholds
-    assert {item.head for item in verdict.evidence} == {"palliative"}
-    assert fused.model_id.endswith("+doubler")
+def test_both_scores_of_a_head_meet_in_one_sigmoid(
+    fused_folder: Path, rules_path: Path, few_rows: list[LabelledMail]
+) -> None:
+    texts = [judged(row) for row in few_rows[:20]]
+    model = pipeline.load((fused_folder / MODEL_FILE).read_bytes())
+    matrix, vectors = model.features.transform([normalise(text) for text in texts]), Vowels().vectors(texts)
+    verdicts = fused_classifier(fused_folder, rules_path, Vowels()).verdicts(texts)
+    for head in HEADS:
+        scores = model.heads[head].decision_function(matrix) + 3.0 * model.encoder_heads[head].decision_function(
+            vectors
+        )
+        expected = 1 / (1 + np.exp(-(scores - 0.5)))
+        assert [verdict.probabilities[head] for verdict in verdicts] == pytest.approx(expected.tolist(), abs=1e-4)
+    assert verdicts[0].law_thresholds == FUSED.law_thresholds
+
+
+def test_without_its_encoder_a_model_judges_by_n_grams_with_their_own_borders(
+    fused_folder: Path, rules_path: Path
+) -> None:
+    text = "vraag\n\nMijn moeder ligt thuis op bed en de zuster komt."
+    with_it = fused_classifier(fused_folder, rules_path, Vowels())
+    other = Vowels()
+    other.name = "vowels-2"
+    for without in (None, other):
+        alone = fused_classifier(fused_folder, rules_path, without)
+        (verdict,) = alone.verdicts([text])
+        assert verdict.law_thresholds == PLAIN.law_thresholds
+        assert verdict.probabilities != with_it.verdicts([text])[0].probabilities
+        assert with_it.model_id == alone.model_id + "+encoder"
+    assert load_classifier(fused_folder, rules_path=rules_path, use_encoder=False).has_encoder is False
+
+
+def test_a_support_rule_counts_only_where_the_model_does_not_rule_it_out(fused_folder: Path, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text(RULES.replace('head = "palliative"', 'head = "palliative"\nsupport = true'), encoding="utf-8")
+    text = "vraag\n\nHet zijn haar laatste dagen."
+    supported = fused_classifier(fused_folder, rules, None).verdicts([text])[0]
+    assert [item.rule_id for item in supported.evidence if item.source == "rule"] == ["P1"]
+    assert all(item.support for item in supported.evidence if item.source == "rule")
+    ruled_out = fused_classifier(fused_folder, rules, Vowels()).verdicts([text])[0]  # its border is 0.99
+    assert [item for item in ruled_out.evidence if item.source == "rule"] == []
+    without_model = rules_only(rules).verdicts([text])[0]
+    assert [item.rule_id for item in without_model.evidence] == ["P1"]
+
+
+def test_neighbours_are_the_mails_with_the_same_words(
+    classifier: HybridClassifier, few_rows: list[LabelledMail]
+) -> None:
+    people = [row for row in few_rows if row.is_judged and len(row.body) > 200][:10]
+    for row, verdict in zip(people, classifier.verdicts([judged(row) for row in people]), strict=True):
+        first, *others = verdict.neighbours
+        assert (first.id, first.laws, first.urgency) == (row.id, row.laws, str(row.urgency))
+        assert first.similarity > 0.4  # of its own strongest words; the rest of the mail has weight too
+        assert all(0.0 < item.similarity <= first.similarity for item in others)
+    assert classifier.verdicts(["qqq zzz"])[0].neighbours == ()
+
+
+def test_the_share_of_unknown_words(classifier: HybridClassifier) -> None:
+    shares = [
+        verdict.unknown_words for verdict in classifier.verdicts(["mijn moeder qwxz vbnk", "mijn moeder", "", "qwxz"])
+    ]
+    assert shares == [0.5, 0.0, None, 1.0]
