@@ -37,7 +37,7 @@ from triage.core.assessment import LAWS, Band, SenderType, Urgency
 from triage.core.case import CaseState, LinkKind, LinkState, WaitingFor
 from triage.core.mail import LedgerOutcome, MessageKind
 
-HEAD = "0001"
+HEAD = "0002"
 """The schema version this code works with: the newest script in `migrations/versions`."""
 
 OUTBOX_STATES = ("due", "sending", "sent", "deferred", "refused", "uncertain")
@@ -464,6 +464,7 @@ assessments = Table(
     _sealed("evidence"),  # judged text and the spans in it
     _one_of("band", Band),
     _one_of("urgency", Urgency),
+    Index(None, "at"),  # drift looks at what was judged in a time
 )
 decisions = Table(
     "decisions",

@@ -122,6 +122,8 @@ def figures_of(assessment: Assessment) -> dict[str, Any]:
         "sender_type": assessment.sender_type,
         "topics": assessment.topics,
         "language": assessment.language,
+        "unknown_words": assessment.unknown_words,
+        "nearest": assessment.nearest,
     }
 
 
@@ -158,6 +160,8 @@ def assessment_from(row: Any, figures: Mapping[str, Any], sealed: Mapping[str, A
         ),
         judged_text=sealed.get("text", ""),
         model=row.model,
+        unknown_words=figures.get("unknown_words"),  # rows of before these were measured do not have them
+        nearest=figures.get("nearest"),
     )
 
 

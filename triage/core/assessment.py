@@ -104,3 +104,7 @@ class Assessment:
     evidence: tuple[Evidence, ...] = ()
     judged_text: str = ""  # subject + blank line + new text (or forwarded body): what spans point into
     model: str = ""
+    unknown_words: float | None = None  # share of the words that the model does not know; None: not measured
+    nearest: float | None = (
+        None  # similarity in [0, 1] of the corpus mail that is most like this one; None: not measured
+    )

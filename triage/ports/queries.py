@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from triage.core.assessment import Assessment, Band, Urgency
+from triage.core.assessment import Assessment, Band, SenderType, Urgency
 from triage.core.case import Case, CaseState, LinkKind, LinkState, WaitingFor
 from triage.core.mail import MessageKind
 from triage.ports.stored import DraftRevision
@@ -241,6 +241,41 @@ class JobHealth:
     last_error_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class FeedbackRow:
+    """A received message with what people said of it: a training example. `labels` holds only the fields a person
+    chose, each with the last value (`core.labels` says how values are written)."""
+
+    message_id: str
+    reference: str  # of the case it stands in now
+    judged_text: str  # BSNs masked
+    language: str
+    labels: Mapping[str, tuple[str, ...]]
+    at: datetime  # of the last judgement
+    missed_urgent: bool
+    spam_or_machine: bool  # set aside by its kind, and nobody opened it
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedRow:
+    """The newest machine assessment of a received message, in codes and figures: what drift is measured on."""
+
+    at: datetime
+    reference: str
+    model: str  # "" when no model judged it
+    band: Band
+    urgency: Urgency
+    danger: bool
+    laws: tuple[str, ...]
+    laws_unclear: bool
+    topics: tuple[str, ...]
+    sender_type: SenderType
+    language: str
+    unknown_words: float | None
+    nearest: float | None
+    overridden: frozenset[str]  # of core.labels.FIELDS: a person's last value is another one than the machine's
+
+
 class Queries(Protocol):
     """Read-only views; never take a write lock."""
 
@@ -272,6 +307,14 @@ class Queries(Protocol):
 
     def held_by_shadow(self) -> int:
         """Acknowledgements that only shadow mode held back: in live mode they would have left."""
+
+    def feedback(self) -> Sequence[FeedbackRow]:
+        """Messages of which a person corrected or confirmed something, by the moment of the last judgement. Without
+        erased messages and without wrappers of secure mail, which hold no question; of joined cases under the case
+        where the message stands now."""
+
+    def judged_between(self, begin: datetime, end: datetime) -> Sequence[JudgedRow]:
+        """Newest assessments made in [begin, end), oldest first; also of messages that were erased since."""
 
     def health(self) -> Sequence[JobHealth]: ...
     def demo_summary(self) -> Mapping[str, int]:

@@ -1,0 +1,156 @@
+"""Reading what people said beside what the machine said: training examples and the ground for drift figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, and_, exists, or_, select
+
+from triage.adapters.database import translated
+from triage.adapters.rows import Sealer, chunks, from_json
+from triage.adapters.tables import assessments, cases, corrections, messages
+from triage.core.assess import UNJUDGED_KINDS
+from triage.core.assessment import Band, SenderType, Urgency
+from triage.core.case import CaseState
+from triage.core.gate import mask_bsn
+from triage.core.labels import FIELDS, MISSED_URGENT, danger_value, overridden, urgency_value
+from triage.ports import FeedbackRow, JudgedRow
+
+_WRAPPER = "secure_mail_notice"  # band_reason: what was judged is the notice, not the question behind it
+_NEWER = assessments.alias("newer")
+NEWEST_OF_MESSAGE = ~exists().where(
+    _NEWER.c.case_id == assessments.c.case_id,  # first column of the primary key
+    _NEWER.c.message_id == assessments.c.message_id,
+    or_(
+        _NEWER.c.at > assessments.c.at,
+        and_(_NEWER.c.at == assessments.c.at, _NEWER.c.id > assessments.c.id),
+    ),
+)
+"""No other assessment of the same message is newer. All of a message stand with one case (see `move_messages`)."""
+
+
+@dataclass
+class _Said:
+    """What people said of one message so far; `at` is the last moment."""
+
+    at: datetime
+    labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    missed_urgent: bool = False
+
+
+class LearningQueries:
+    """The part of `SqlQueries` that training and drift read."""
+
+    def __init__(self, engine: Engine, sealer: Sealer) -> None:
+        self._reader = engine.execution_options(readonly=True)
+        self._sealer = sealer
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with translated(), self._reader.connect() as connection:
+            yield connection
+
+    def feedback(self) -> Sequence[FeedbackRow]:
+        with self._reading() as db:
+            said = _said(db.execute(select(corrections).order_by(corrections.c.at, corrections.c.id)))
+            found = [self._feedback_row(row, said[row.message_id]) for row in _judged_rows(db, said)]
+        return sorted((row for row in found if row is not None), key=lambda row: (row.at, row.message_id))
+
+    def _feedback_row(self, row: Any, said: _Said) -> FeedbackRow | None:
+        figures = from_json(row.figures)
+        if figures["band_reason"] == _WRAPPER:
+            return None
+        evidence = self._sealer.open_json(row.evidence, assessments, row.id, "evidence")
+        return FeedbackRow(
+            message_id=row.message_id,
+            reference=row.reference,
+            judged_text=mask_bsn(evidence.get("text", "")),
+            language=figures["language"],
+            labels=said.labels,
+            at=said.at,
+            missed_urgent=said.missed_urgent,
+            spam_or_machine=row.kind in UNJUDGED_KINDS and row.state == CaseState.NO_REPLY_NEEDED,
+        )
+
+    def judged_between(self, begin: datetime, end: datetime) -> Sequence[JudgedRow]:
+        columns = (assessments.c[name] for name in ("id", "message_id", "at", "model", "band", "urgency", "danger"))
+        wanted = (
+            select(*columns, assessments.c.figures, cases.c.reference)
+            .join(cases, cases.c.id == assessments.c.case_id)
+            .join(messages, messages.c.id == assessments.c.message_id)
+            .where(assessments.c.at >= begin, assessments.c.at < end, messages.c.direction == "in", NEWEST_OF_MESSAGE)
+            .order_by(assessments.c.at, assessments.c.id)
+        )
+        with self._reading() as db:
+            rows = db.execute(wanted).all()
+            said: dict[str, _Said] = {}
+            for part in chunks([row.message_id for row in rows]):
+                of_part = select(corrections).where(corrections.c.message_id.in_(part))
+                said |= _said(db.execute(of_part.order_by(corrections.c.at, corrections.c.id)))
+        return [_judged_row(row, said.get(row.message_id)) for row in rows]
+
+
+def _said(rows: Iterable[Row[Any]]) -> dict[str, _Said]:
+    """Message id → what people said of it; `rows` of `corrections`, oldest first."""
+    found: dict[str, _Said] = {}
+    for row in rows:
+        one = found.setdefault(row.message_id, _Said(row.at))
+        one.at = row.at
+        if row.field == MISSED_URGENT:
+            one.missed_urgent = True
+        elif row.field in FIELDS:
+            one.labels[row.field] = tuple(from_json(row.after))
+    return found
+
+
+def _judged_rows(db: Connection, message_ids: Iterable[str]) -> Iterator[Any]:
+    """The newest assessment of each of these messages that was not erased, with its case."""
+    for part in chunks(list(message_ids)):
+        yield from db.execute(
+            select(
+                *(assessments.c[name] for name in ("id", "message_id", "figures", "evidence")),
+                messages.c.kind,
+                cases.c.reference,
+                cases.c.state,
+            )
+            .select_from(
+                messages.join(cases, cases.c.id == messages.c.case_id).join(
+                    assessments,
+                    and_(assessments.c.case_id == messages.c.case_id, assessments.c.message_id == messages.c.id),
+                )
+            )
+            .where(messages.c.id.in_(part), messages.c.direction == "in", messages.c.erased_at.is_(None))
+            .where(NEWEST_OF_MESSAGE)
+        )
+
+
+def _judged_row(row: Any, said: _Said | None) -> JudgedRow:
+    figures = from_json(row.figures)
+    band, urgency = Band(row.band), Urgency(row.urgency)
+    machine = {
+        "laws": figures["laws"],
+        "urgency": urgency_value(urgency, band),
+        "danger": danger_value(row.danger),
+        "sender_type": (figures["sender_type"],),
+        "topics": figures["topics"],
+    }
+    return JudgedRow(
+        at=row.at,
+        reference=row.reference,
+        model=row.model,
+        band=band,
+        urgency=urgency,
+        danger=row.danger,
+        laws=tuple(figures["laws"]),
+        laws_unclear=figures["laws_unclear"],
+        topics=tuple(figures["topics"]),
+        sender_type=SenderType(figures["sender_type"]),
+        language=figures["language"],
+        unknown_words=figures.get("unknown_words"),
+        nearest=figures.get("nearest"),
+        overridden=overridden(said.labels, machine) if said else frozenset(),
+    )
