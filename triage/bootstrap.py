@@ -34,6 +34,7 @@ from triage.services.letters import Letters
 from triage.services.reading import Reader
 from triage.services.redraft import Redraft
 from triage.services.relay import Relay
+from triage.services.rescreen import Rescreen
 from triage.services.restored import RestoreGuard
 from triage.services.taking_in import TakenIn, TakingIn
 from triage.services.watch import DeadlineWatch
@@ -63,6 +64,7 @@ class Product:
     intake: Intake
     relay: Relay
     watch: DeadlineWatch
+    rescreen: Rescreen
     casework: Casework
     approval: Approval
     clock: Clock
@@ -250,6 +252,7 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
         remind_before=timedelta(days=settings.secure_mail.remind_days),
         token_state=token_store(settings, store).state if tokens is not None else TokenState,
     )
+    redraft = Redraft(queries=store.queries, letters=letters)
     approval = Approval(
         store=store,
         queries=store.queries,
@@ -271,12 +274,22 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
         intake=intake,
         relay=relay,
         watch=watch,
+        rescreen=Rescreen(
+            store=store,
+            queries=store.queries,
+            reader=reader,
+            rules=rules,
+            alerts=alerts,
+            redraft=redraft,
+            clock=clock,
+            owner=owner,
+        ),
         casework=Casework(
             store=store,
             queries=store.queries,
             rules=rules,
             clock=clock,
-            redraft=Redraft(queries=store.queries, letters=letters),
+            redraft=redraft,
             alerts=alerts,
             judge=reader.judge,
         ),

@@ -22,6 +22,9 @@ from triage.services.staff_acts import StaffActs
 from triage.web.app import create_app
 
 _WATCH_SECONDS = 60
+_RESCREEN_SECONDS = 3600
+_SELDOM = {"rescreen": timedelta(seconds=2.5 * _RESCREEN_SECONDS)}
+"""Jobs that run less often than the mailbox alarm: how long one may be silent before it counts as late."""
 _STOP_SECONDS = 20
 _NEWS_PAUSE_SECONDS = 0.05  # a server that announces without end does not get a poll without end
 
@@ -88,6 +91,7 @@ class Host:
         self._every(settings.mailbox.poll_seconds, "poll", self._poll)
         self._every(settings.smtp.relay_seconds, "relay", self._relay)
         self._every(_WATCH_SECONDS, "watch", self._watch)
+        self._every(_RESCREEN_SECONDS, "rescreen", self._rescreen)
         self._scheduler.start()
         waker = asyncio.create_task(self._wake_relay())
         watcher = asyncio.create_task(self._await_news())
@@ -96,7 +100,7 @@ class Host:
             await server.serve(sockets=[listener])
         finally:
             product.intake.stopping = True
-            product.relay.stopping = self._stopping = True
+            product.relay.stopping = product.rescreen.stopping = self._stopping = True
             waker.cancel()
             self._scheduler.pause()
             product.mailbox.stop_waiting()
@@ -196,6 +200,14 @@ class Host:
         await asyncio.to_thread(self.product.watch.watch_once)
         return True
 
+    async def _rescreen(self) -> bool:
+        report = await asyncio.to_thread(self.product.rescreen.rescreen_once)
+        if report.judged or report.failed:
+            get_logger().info(
+                "rescreened", judged=report.judged, found_late=report.found_late, held=report.held, failed=report.failed
+            )
+        return True
+
     async def _wake_relay(self) -> None:
         """An acknowledgement does not wait for the relay's next turn."""
         while True:
@@ -213,7 +225,8 @@ class Host:
         jobs: dict[str, object] = {}
         healthy = not self._unrecorded
         for job in self.product.store.queries.health():
-            late = job.last_succeeded is None or now - job.last_succeeded > silent_after
+            may_be_silent = max(silent_after, _SELDOM.get(job.name, timedelta()))
+            late = job.last_succeeded is None or now - job.last_succeeded > may_be_silent
             healthy = healthy and not late
             jobs[job.name] = {
                 "last_succeeded": job.last_succeeded.isoformat() if job.last_succeeded else None,

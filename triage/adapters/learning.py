@@ -8,19 +8,22 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, exists, or_, select
 
 from triage.adapters.database import translated
 from triage.adapters.rows import Sealer, chunks, from_json
 from triage.adapters.tables import assessments, cases, corrections, messages
+from triage.adapters.views import PAUSED
 from triage.core.assess import UNJUDGED_KINDS
 from triage.core.assessment import Band, SenderType, Urgency
 from triage.core.case import CaseState
 from triage.core.gate import mask_bsn
 from triage.core.labels import FIELDS, MISSED_URGENT, danger_value, overridden, urgency_value
-from triage.ports import FeedbackRow, JudgedRow
+from triage.core.mail import MessageKind
+from triage.ports import FeedbackRow, JudgedRow, StaleReading
 
 _WRAPPER = "secure_mail_notice"  # band_reason: what was judged is the notice, not the question behind it
+_NEVER_JUDGED = frozenset({_WRAPPER, *UNJUDGED_KINDS})  # band_reasons
 _NEWER = assessments.alias("newer")
 NEWEST_OF_MESSAGE = ~exists().where(
     _NEWER.c.case_id == assessments.c.case_id,  # first column of the primary key
@@ -92,6 +95,55 @@ class LearningQueries:
                 of_part = select(corrections).where(corrections.c.message_id.in_(part))
                 said |= _said(db.execute(of_part.order_by(corrections.c.at, corrections.c.id)))
         return [_judged_row(row, said.get(row.message_id)) for row in rows]
+
+    def stale_cases(self, model_id: str) -> Sequence[str]:
+        """Reads the index of the work list for the open cases, and the primary key of assessments for each."""
+        which = select(cases.c.id).where(cases.c.place <= PAUSED, exists().where(*_by_another(model_id)))
+        with self._reading() as db:
+            return list(db.execute(which.order_by(cases.c.place, cases.c.place_at, cases.c.id)).scalars())
+
+    def stale_readings(self, model_id: str, case_ids: Sequence[str]) -> Sequence[StaleReading]:
+        columns = (assessments.c[name] for name in ("id", "message_id", "case_id", "at", "figures", "evidence"))
+        wanted = (
+            select(*columns, messages.c.received_at, messages.c.kind)
+            .select_from(
+                cases.join(assessments, assessments.c.case_id == cases.c.id).join(
+                    messages, messages.c.id == assessments.c.message_id
+                )
+            )
+            .where(cases.c.id.in_(case_ids), cases.c.place <= PAUSED, *_by_another(model_id))
+            .order_by(messages.c.internal_date, messages.c.received_at, messages.c.id)
+        )
+        with self._reading() as db:
+            rows = [(row, from_json(row.figures)) for row in db.execute(wanted)]
+        return [
+            self._stale_reading(row, figures["language"])
+            for row, figures in rows
+            if figures["band_reason"] not in _NEVER_JUDGED
+        ]
+
+    def _stale_reading(self, row: Any, language: str) -> StaleReading:
+        evidence = self._sealer.open_json(row.evidence, assessments, row.id, "evidence")
+        return StaleReading(
+            assessment_id=row.id,
+            case_id=row.case_id,
+            message_id=row.message_id,
+            received_at=row.received_at,
+            judged_at=row.at,
+            judged_text=evidence.get("text", ""),
+            language=language,
+            unreadable=row.kind == MessageKind.UNREADABLE,
+        )
+
+
+def _by_another(model_id: str) -> tuple[ColumnElement[bool], ...]:
+    """Assessments of the case at hand that another model made, the newest of their message, and not erased."""
+    return (
+        assessments.c.case_id == cases.c.id,
+        assessments.c.model != model_id,
+        assessments.c.evidence.is_not(None),
+        NEWEST_OF_MESSAGE,
+    )
 
 
 def _said(rows: Iterable[Row[Any]]) -> dict[str, _Said]:

@@ -45,6 +45,7 @@ from triage.ports.stored import (
     SameText,
     SentCopy,
     SentMail,
+    StaleReading,
     User,
     WatchedCase,
 )
@@ -97,6 +98,7 @@ __all__ = [
     "SendingMark",
     "SentCopy",
     "SentMail",
+    "StaleReading",
     "Store",
     "Supervision",
     "TokenSource",

@@ -10,7 +10,7 @@ from typing import Protocol
 from triage.core.assessment import Assessment, Band, SenderType, Urgency
 from triage.core.case import Case, CaseState, LinkKind, LinkState, WaitingFor
 from triage.core.mail import MessageKind
-from triage.ports.stored import DraftRevision
+from triage.ports.stored import DraftRevision, StaleReading
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +315,13 @@ class Queries(Protocol):
 
     def judged_between(self, begin: datetime, end: datetime) -> Sequence[JudgedRow]:
         """Newest assessments made in [begin, end), oldest first; also of messages that were erased since."""
+
+    def stale_cases(self, model_id: str) -> Sequence[str]:
+        """Ids of the open cases with a mail whose newest assessment another model made, most pressing first."""
+
+    def stale_readings(self, model_id: str, case_ids: Sequence[str]) -> Sequence[StaleReading]:
+        """Those assessments of these open cases, the mails of a case oldest first; without what is never judged
+        (wrappers of secure mail, mail that was set aside by its kind)."""
 
     def health(self) -> Sequence[JobHealth]: ...
     def demo_summary(self) -> Mapping[str, int]:

@@ -150,6 +150,13 @@ class UnitOfWork(Protocol):
         """Writes every field; raises ConflictError unless `case.version` is the stored one, which then grows by one."""
 
     def add_assessment(self, message_id: str, case_id: str, assessment: Assessment, *, at: datetime) -> None: ...
+    def newest_assessments(self, case_id: str) -> frozenset[str]:
+        """Ids of the newest assessment of each message of a case."""
+
+    def people_decided(self, case_id: str) -> Mapping[str, datetime]:
+        """Field (of `core.labels.FIELDS`) → when a person last corrected or confirmed it, in this case or in one that
+        was joined to it."""
+
     def add_decision(
         self, message_id: str | None, case_id: str | None, actions: Sequence[Action], *, at: datetime
     ) -> None:

@@ -242,6 +242,10 @@ def audit_words(row: AuditRow) -> str:
             said.append("de zaak is weer open")
         elif key == "raised_to" and value:
             said.append(f"urgentie nu: {word(value, 'band').lower()}")
+        elif key == "held" and value:
+            said.append(f"een mens koos de urgentie; het systeem zou zeggen: {word(value, 'band').lower()}")
+        elif key == "danger":
+            said.append(word(value, "danger"))
         elif key == "reply_code" and value:
             said.append(f"code {value}")
         elif key == "waiting_for":

@@ -24,6 +24,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     },
     "urgency": {"palliative": "palliatieve zorg", "transfer": "transfer", "regular": "gewoon"},
     "band": {"urgent": "Dringend", "possible": "Mogelijk dringend", "normal": "Gewoon"},
+    "danger": {"yes": "mogelijk gevaar", "no": "geen gevaar"},
     "clock": {
         "on_time": "Op tijd",
         "at_risk": "Bijna te laat",
@@ -202,6 +203,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "clients_linked": "Gekoppeld: dezelfde persoon",
         "clients_parted": "Niet dezelfde persoon",
         "notice_opened": "Beveiligde mail geopend",
+        "found_late": "Spoed laat gevonden: een nieuwe beoordeling maakte deze zaak dringend",
+        "rescreened": "Opnieuw beoordeeld",
         "mailbox_signed_in": "Opnieuw aangemeld bij de mailserver",
         "viewed": "Bekeken",
         "viewed_raw": "Origineel gedownload",
@@ -226,6 +229,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     },
     "alert": {
         "danger": "mogelijk gevaar",
+        "found_late": "spoed laat gevonden",
         "secure_mail_ends": "een beveiligde mail verloopt bijna",
         "sign_in_needed": "opnieuw aanmelden bij de mailserver is nodig",
         "at_risk": "bijna te laat",
@@ -259,6 +263,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "poll": "Mail ophalen",
         "relay": "Mail versturen",
         "watch": "Termijnen bewaken",
+        "rescreen": "Open zaken opnieuw beoordelen",
         "housekeeping": "Opruimen",
         "alerts": "Waarschuwingen versturen",
     },
