@@ -17,7 +17,8 @@ from triage.bootstrap import TEMPLATES, Product, token_store
 from triage.errors import ConfigError, TriageError
 from triage.logs import get_logger
 from triage.ports import User
-from triage.services.casework import BREAKER_FACT, find
+from triage.services.case_acting import find
+from triage.services.casework import BREAKER_FACT
 from triage.services.staff_acts import StaffActs
 from triage.web.app import create_app
 

@@ -12,11 +12,11 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, exists, or_
 
 from triage.adapters.database import translated
 from triage.adapters.rows import Sealer, chunks, from_json
-from triage.adapters.tables import assessments, cases, corrections, messages
+from triage.adapters.tables import assessments, case_links, cases, corrections, messages
 from triage.adapters.views import PAUSED
 from triage.core.assess import UNJUDGED_KINDS
 from triage.core.assessment import Band, SenderType, Urgency
-from triage.core.case import CaseState
+from triage.core.case import CaseState, LinkKind, LinkState
 from triage.core.gate import mask_bsn
 from triage.core.labels import FIELDS, MISSED_URGENT, danger_value, overridden, urgency_value
 from triage.core.mail import MessageKind
@@ -34,6 +34,16 @@ NEWEST_OF_MESSAGE = ~exists().where(
     ),
 )
 """No other assessment of the same message is newer. All of a message stand with one case (see `move_messages`)."""
+
+
+def said_in(case_id: str) -> ColumnElement[bool]:
+    """Corrections made in this case, or in one that was joined to it: they stay with the case where they were made."""
+    joined = select(case_links.c.case_id).where(
+        case_links.c.other_id == case_id,
+        case_links.c.kind == LinkKind.CONVERSATION,
+        case_links.c.state == LinkState.ACCEPTED,
+    )
+    return (corrections.c.case_id == case_id) | corrections.c.case_id.in_(joined)
 
 
 @dataclass

@@ -199,6 +199,18 @@ class NoticeRow:
 
 
 @dataclass(frozen=True, slots=True)
+class CorrectionRow:
+    """What a person said of a field of the assessment (`core.labels`); `before` equal to `after`: confirmed."""
+
+    at: datetime
+    actor: str  # display name
+    message_id: str
+    field: str
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CasePage:
     """Everything Zaak shows. `messages` oldest first, `drafts` newest revision first."""
 
@@ -221,6 +233,15 @@ class CasePage:
     timeline: tuple[AuditRow, ...]
     links: tuple[CaseLink, ...] = ()
     notices: tuple[NoticeRow, ...] = ()
+    sender_type: SenderType = SenderType.OTHER  # as it holds for the case, by machine or person, as `topics`
+    judged_message: str = ""  # the message that `assessment` is about
+    corrections: tuple[CorrectionRow, ...] = ()  # oldest first, of this case and of those joined to it
+
+    @property
+    def machine_said_normal(self) -> bool:
+        """The machine's newest reading put this case in band normal, and nothing raised it: who finds it urgent finds
+        what the machine missed."""
+        return self.assessment is not None and Band.NORMAL == self.assessment.band == self.case.band
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,7 @@ def test_nothing_is_lowered_and_no_flag_is_taken_away(desk: Harness) -> None:
 
 def test_a_persons_decision_is_left_and_noted(desk: Harness) -> None:
     take_in(desk, "transfer-marker " + QUIET)
-    desk.casework.correct_urgency(
+    desk.casework.corrections.correct_urgency(
         "JL-2026-00001",
         user=desk.user(),
         version=page(desk).case.version,
@@ -131,7 +131,7 @@ def test_a_persons_decision_is_left_and_noted(desk: Harness) -> None:
 def test_a_mail_that_came_after_a_persons_decision_may_raise(desk: Harness) -> None:
     take_in(desk, "Wie betaalt de wmo?")
     case = page(desk).case
-    desk.casework.correct_urgency(
+    desk.casework.corrections.correct_urgency(
         case.reference, user=desk.user(), version=case.version, urgency=Urgency.REGULAR, band=Band.NORMAL, reason=""
     )
     desk.later(hours=1)

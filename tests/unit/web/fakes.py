@@ -323,7 +323,9 @@ class Helpdesk:
         if version is not None and version != page.case.version:
             raise ConflictError("stale")
         of_page = {
-            name: changes.pop(name) for name in ("assignee_name", "notes", "drafts", "outbox") if name in changes
+            name: changes.pop(name)
+            for name in ("assignee_name", "notes", "drafts", "outbox", "sender_type", "topics")
+            if name in changes
         }
         case = replace(page.case, version=page.case.version + 1, **changes)  # type: ignore[arg-type]
         self.put(replace(page, case=case, **of_page))  # type: ignore[arg-type]
@@ -401,6 +403,27 @@ class Helpdesk:
             take_up_due=case.take_up_due,
             at_risk_at=case.at_risk_at,
         )
+
+    def confirm(self, reference: str, *, user: User, version: int) -> None:
+        self._change("confirm", reference, version)
+
+    def missed_urgent(self, reference: str, *, user: User, version: int, urgency: Urgency, reason: str) -> None:
+        if not self.case_page(reference).machine_said_normal:
+            raise NotAllowed("not missed")
+        case = with_band(self.case_page(reference).case, Band.URGENT, self.clock(), RULES)
+        self._change(
+            "missed_urgent", reference, version, urgency=urgency, band=Band.URGENT, take_up_due=case.take_up_due
+        )
+
+    def correct_danger(self, reference: str, *, user: User, version: int, danger: bool, reason: str) -> None:
+        self._change("correct_danger", reference, version, danger=danger)
+
+    def correct_sender_type(self, reference: str, *, user: User, version: int, sender_type: SenderType) -> None:
+        self._change("correct_sender_type", reference, version, sender_type=sender_type)
+
+    def correct_topics(self, reference: str, *, user: User, version: int, topics: tuple[str, ...]) -> None:
+        assert 1 <= len(topics) <= 3
+        self._change("correct_topics", reference, version, topics=topics)
 
     def note(self, reference: str, *, user: User, text: str) -> None:
         self._note(reference, user, text)
