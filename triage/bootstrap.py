@@ -28,6 +28,7 @@ from triage.logs import get_logger
 from triage.ports import Clock, TokenState
 from triage.services.alerts import Alerts
 from triage.services.approval import Approval
+from triage.services.audit_sample import AuditSample
 from triage.services.casework import Casework
 from triage.services.intake import Intake
 from triage.services.letters import Letters
@@ -65,6 +66,7 @@ class Product:
     relay: Relay
     watch: DeadlineWatch
     rescreen: Rescreen
+    audit_sample: AuditSample
     casework: Casework
     approval: Approval
     clock: Clock
@@ -284,6 +286,7 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
             clock=clock,
             owner=owner,
         ),
+        audit_sample=AuditSample(store=store, queries=store.queries, share=settings.model.audit_share, clock=clock),
         casework=Casework(
             store=store,
             queries=store.queries,

@@ -23,8 +23,8 @@ from triage.services.staff_acts import StaffActs
 from triage.web.app import create_app
 
 _WATCH_SECONDS = 60
-_RESCREEN_SECONDS = 3600
-_SELDOM = {"rescreen": timedelta(seconds=2.5 * _RESCREEN_SECONDS)}
+_HOUR = 3600
+_SELDOM = dict.fromkeys(("rescreen", "audit_sample"), timedelta(seconds=2.5 * _HOUR))
 """Jobs that run less often than the mailbox alarm: how long one may be silent before it counts as late."""
 _STOP_SECONDS = 20
 _NEWS_PAUSE_SECONDS = 0.05  # a server that announces without end does not get a poll without end
@@ -92,7 +92,8 @@ class Host:
         self._every(settings.mailbox.poll_seconds, "poll", self._poll)
         self._every(settings.smtp.relay_seconds, "relay", self._relay)
         self._every(_WATCH_SECONDS, "watch", self._watch)
-        self._every(_RESCREEN_SECONDS, "rescreen", self._rescreen)
+        self._every(_HOUR, "rescreen", self._rescreen)
+        self._every(_HOUR, "audit_sample", self._draw_sample)
         self._scheduler.start()
         waker = asyncio.create_task(self._wake_relay())
         watcher = asyncio.create_task(self._await_news())
@@ -207,6 +208,12 @@ class Host:
             get_logger().info(
                 "rescreened", judged=report.judged, found_late=report.found_late, held=report.held, failed=report.failed
             )
+        return True
+
+    async def _draw_sample(self) -> bool:
+        drawn = await asyncio.to_thread(self.product.audit_sample.draw_once)
+        if drawn:
+            get_logger().info("sample_drawn", drawn=drawn)
         return True
 
     async def _wake_relay(self) -> None:

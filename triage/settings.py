@@ -279,6 +279,7 @@ class SealSettings(_Section):
 
 class ModelSettings(_Section):
     directory: Path
+    audit_share: float = Field(ge=0, le=1)
 
 
 class LogSettings(_Section):

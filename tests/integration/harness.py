@@ -20,6 +20,7 @@ from triage.core.workdays import WorkCalendar
 from triage.ports import User
 from triage.services.alerts import Alerts
 from triage.services.approval import Approval
+from triage.services.audit_sample import AuditSample
 from triage.services.casework import Casework
 from triage.services.intake import Intake, PollReport
 from triage.services.letters import Letters
@@ -169,6 +170,7 @@ class Harness:
             clock=self.clock,
             owner=self.owner,
         )
+        self.audit_sample = AuditSample(store=self.store, queries=self.store.queries, share=0.05, clock=self.clock)
         self.casework = Casework(
             store=self.store,
             queries=self.store.queries,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, select
+from sqlalchemy import Connection, and_, exists, func, select
 
 from triage.adapters.learning import said_in
 from triage.adapters.rows import Sealer, from_json
@@ -21,6 +21,7 @@ from triage.adapters.tables import (
     messages,
     notes,
     outbox,
+    sampled_cases,
     secure_notices,
     users,
 )
@@ -102,6 +103,7 @@ def read_case_page(db: Connection, sealer: Sealer, reference: str) -> CasePage:
         sender_type=SenderType(row.sender_type),
         judged_message=judged_message,
         corrections=_corrections(db, row.id),
+        sampled=_sampled(db, row.id),
     )
 
 
@@ -284,3 +286,12 @@ def _notices(db: Connection, case_id: str) -> tuple[NoticeRow, ...]:
         )
         for row in rows
     )
+
+
+def _sampled(db: Connection, case_id: str) -> str:
+    week: str | None = db.execute(
+        select(func.max(sampled_cases.c.week)).where(
+            sampled_cases.c.case_id == case_id, sampled_cases.c.looked_at.is_(None)
+        )
+    ).scalar()
+    return week or ""

@@ -1,4 +1,4 @@
-"""Reading what people said beside what the machine said: training examples and the ground for drift figures."""
+"""Reading what people said beside what the machine said: training examples, drift, what was missed, the sample."""
 
 from __future__ import annotations
 
@@ -8,11 +8,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, case, exists, func, or_, select
 
 from triage.adapters.database import translated
 from triage.adapters.rows import Sealer, chunks, from_json
-from triage.adapters.tables import assessments, case_links, cases, corrections, messages
+from triage.adapters.tables import (
+    FOUND_LATE,
+    assessments,
+    audit,
+    case_links,
+    cases,
+    corrections,
+    messages,
+    sample_weeks,
+    sampled_cases,
+)
 from triage.adapters.views import PAUSED
 from triage.core.assess import UNJUDGED_KINDS
 from triage.core.assessment import Band, SenderType, Urgency
@@ -20,7 +30,7 @@ from triage.core.case import CaseState, LinkKind, LinkState
 from triage.core.gate import mask_bsn
 from triage.core.labels import FIELDS, MISSED_URGENT, danger_value, overridden, urgency_value
 from triage.core.mail import MessageKind
-from triage.ports import FeedbackRow, JudgedRow, StaleReading
+from triage.ports import FeedbackRow, FoundLate, JudgedRow, SampledCase, SampleFigures, StaleReading
 
 _WRAPPER = "secure_mail_notice"  # band_reason: what was judged is the notice, not the question behind it
 _NEVER_JUDGED = frozenset({_WRAPPER, *UNJUDGED_KINDS})  # band_reasons
@@ -56,7 +66,7 @@ class _Said:
 
 
 class LearningQueries:
-    """The part of `SqlQueries` that training and drift read."""
+    """The part of `SqlQueries` about the machine's readings and people's words on them."""
 
     def __init__(self, engine: Engine, sealer: Sealer) -> None:
         self._reader = engine.execution_options(readonly=True)
@@ -144,6 +154,48 @@ class LearningQueries:
             language=language,
             unreadable=row.kind == MessageKind.UNREADABLE,
         )
+
+    # ---------------------------------------------------------------- what was missed
+
+    def found_late(self, since: datetime) -> Sequence[FoundLate]:
+        wanted = (
+            select(audit.c.at, audit.c.action, audit.c.details, cases.c.reference)
+            .join(cases, cases.c.id == audit.c.case_id)
+            .where(FOUND_LATE, audit.c.at >= since)
+            .order_by(audit.c.at.desc(), audit.c.id.desc())
+        )
+        with self._reading() as db:
+            rows = [(row, from_json(row.details)) for row in db.execute(wanted)]
+        return [
+            FoundLate(row.at, row.reference, row.action, details.get("urgency", ""), details.get("model", ""))
+            for row, details in rows
+        ]
+
+    def sample_is_drawn(self, week: str) -> bool:
+        with self._reading() as db:
+            return bool(db.execute(select(exists().where(sample_weeks.c.week == week))).scalar())
+
+    def audit_sample(self, since: datetime) -> SampleFigures:
+        urgent = sampled_cases.c.found_urgent.is_(True)
+        counted = (
+            select(
+                func.count().label("drawn"),
+                func.count(sampled_cases.c.looked_at).label("looked_at"),
+                func.coalesce(func.sum(case((urgent, 1), else_=0)), 0).label("found_urgent"),
+            )
+            .select_from(sampled_cases.join(sample_weeks, sample_weeks.c.week == sampled_cases.c.week))
+            .where(sample_weeks.c.drawn_at >= since)
+        )
+        waiting = (
+            select(cases.c.reference, sampled_cases.c.week, cases.c.arrived_at)
+            .join(cases, cases.c.id == sampled_cases.c.case_id)
+            .where(sampled_cases.c.looked_at.is_(None), cases.c.erased_at.is_(None))
+            .order_by(sampled_cases.c.week, cases.c.reference)
+        )
+        with self._reading() as db:
+            row = db.execute(counted).one()
+            found = tuple(SampledCase(*one) for one in db.execute(waiting))
+        return SampleFigures(row.drawn, row.looked_at, int(row.found_urgent), found)
 
 
 def _by_another(model_id: str) -> tuple[ColumnElement[bool], ...]:

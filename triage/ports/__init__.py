@@ -19,6 +19,7 @@ from triage.ports.queries import (
     CaseRow,
     CorrectionRow,
     FeedbackRow,
+    FoundLate,
     GoLive,
     JobHealth,
     JudgedRow,
@@ -30,6 +31,8 @@ from triage.ports.queries import (
     QuarantineRow,
     Queries,
     SameClient,
+    SampledCase,
+    SampleFigures,
     Supervision,
 )
 from triage.ports.sending import Envelope, MailSender, MailSession, MarkFile, SendingMark
@@ -72,6 +75,7 @@ __all__ = [
     "FolderLedger",
     "FolderMark",
     "FolderStatus",
+    "FoundLate",
     "GoLive",
     "JobHealth",
     "JudgedRow",
@@ -96,6 +100,8 @@ __all__ = [
     "Queries",
     "SameClient",
     "SameText",
+    "SampleFigures",
+    "SampledCase",
     "SealedFacts",
     "SendingMark",
     "SentCopy",

@@ -199,6 +199,37 @@ class NoticeRow:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundLate:
+    """An urgent question that the machine first put in band normal. `how`: missed_urgent (a person found it) or
+    found_late (a newer model did)."""
+
+    at: datetime
+    reference: str
+    how: str
+    urgency: str
+    model: str  # that missed it, or that found it
+
+
+@dataclass(frozen=True, slots=True)
+class SampledCase:
+    """A case of the audit sample that nobody looked at yet."""
+
+    reference: str
+    week: str
+    arrived_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SampleFigures:
+    """The audit sample of some weeks: cases drawn, looked at, found urgent; and what waits for a look, oldest first."""
+
+    drawn: int
+    looked_at: int
+    found_urgent: int
+    open: tuple[SampledCase, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class CorrectionRow:
     """What a person said of a field of the assessment (`core.labels`); `before` equal to `after`: confirmed."""
 
@@ -236,6 +267,7 @@ class CasePage:
     sender_type: SenderType = SenderType.OTHER  # as it holds for the case, by machine or person, as `topics`
     judged_message: str = ""  # the message that `assessment` is about
     corrections: tuple[CorrectionRow, ...] = ()  # oldest first, of this case and of those joined to it
+    sampled: str = ""  # the week of whose audit sample it is, while nobody looked
 
     @property
     def machine_said_normal(self) -> bool:
@@ -343,6 +375,13 @@ class Queries(Protocol):
     def stale_readings(self, model_id: str, case_ids: Sequence[str]) -> Sequence[StaleReading]:
         """Those assessments of these open cases, the mails of a case oldest first; without what is never judged
         (wrappers of secure mail, mail that was set aside by its kind)."""
+
+    def found_late(self, since: datetime) -> Sequence[FoundLate]:
+        """Newest first; a case may stand here twice."""
+
+    def sample_is_drawn(self, week: str) -> bool: ...
+    def audit_sample(self, since: datetime) -> SampleFigures:
+        """Of the weeks drawn since then; `open` of all weeks, without cases that were erased."""
 
     def health(self) -> Sequence[JobHealth]: ...
     def demo_summary(self) -> Mapping[str, int]:

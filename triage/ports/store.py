@@ -157,6 +157,17 @@ class UnitOfWork(Protocol):
         """Field (of `core.labels.FIELDS`) → when a person last corrected or confirmed it, in this case or in one that
         was joined to it."""
 
+    # audit sample
+    def cases_called_normal(self, begin: datetime, end: datetime) -> Sequence[str]:
+        """Ids of cases that arrived in [begin, end), were judged by a model and never put in another band than normal,
+        by machine or person; in their order. Without erased ones."""
+
+    def draw_sample(self, week: str, case_ids: Sequence[str], *, population: int, at: datetime) -> bool:
+        """False when this week was drawn before; then nothing is written."""
+
+    def look_at_sample(self, case_id: str, *, by: str, at: datetime, found_urgent: bool) -> bool:
+        """A person looked at a sampled case; False when nobody has to."""
+
     def add_decision(
         self, message_id: str | None, case_id: str | None, actions: Sequence[Action], *, at: datetime
     ) -> None:

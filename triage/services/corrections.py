@@ -14,7 +14,7 @@ from triage.core.assessment import BAND_ORDER, LAWS, Band, SenderType, Urgency
 from triage.core.case import Case
 from triage.core.labels import MISSED_URGENT, MOST_TOPICS, danger_value, urgency_value
 from triage.core.sla import SlaRules, with_band
-from triage.errors import NotAllowed, NotFound
+from triage.errors import ConflictError, NotAllowed, NotFound
 from triage.ports import CasePage, Clock, Queries, Store, UnitOfWork, User
 from triage.services.alerts import Alerts
 from triage.services.case_acting import CaseActing
@@ -87,19 +87,34 @@ class Corrections(CaseActing):
 
     def missed_urgent(self, reference: str, *, user: User, version: int, urgency: Urgency, reason: str) -> None:
         """The machine put an urgent question in band normal: it is urgent from now on, and stays on record as an
-        incident. `reason` may be empty."""
+        incident. `reason` may be empty. Of a sampled case it may be said as long as nobody looked at it."""
         if urgency is Urgency.REGULAR:
             raise NotAllowed("what was missed must be palliative or transfer")
         page = self._queries.case_page(reference)
 
         def act(uow: UnitOfWork, case: Case, now: datetime) -> Case:
-            if not page.machine_said_normal:
+            if not page.machine_said_normal and not page.sampled:
                 raise NotAllowed("the machine did not put this case in band normal")
             self._keep_missed(uow, case, page, user, now, urgency, Band.URGENT)
             return self._with_urgency(uow, case, page, user, now, urgency, Band.URGENT, reason)
 
         details: dict[str, object] = {"urgency": str(urgency), "band": str(Band.URGENT)}
         self._act(reference, user, version, "urgency_corrected", act, details)
+
+    def sample_is_normal(self, reference: str, *, user: User, version: int) -> None:
+        """A person looked at a case of the audit sample: it is not urgent. Raises ConflictError when somebody else
+        looked already."""
+        page = self._queries.case_page(reference)
+
+        def act(uow: UnitOfWork, case: Case, now: datetime) -> Case:
+            if not uow.look_at_sample(case.id, by=user.id, at=now, found_urgent=False):
+                raise ConflictError("nobody has to look at this case any more")
+            if page.machine_said_normal:
+                urgency = urgency_value(case.urgency, case.band)
+                self._keep(uow, case, page, user, now, "urgency", urgency, urgency)
+            return case
+
+        self._act(reference, user, version, "sample_looked_at", act, {"band": str(Band.NORMAL)})
 
     def correct_danger(self, reference: str, *, user: User, version: int, danger: bool, reason: str) -> None:
         """Put on, it alerts at once as at intake. Taking it away needs a reason."""
@@ -174,6 +189,7 @@ class Corrections(CaseActing):
     ) -> None:
         before, after = urgency_value(case.urgency, case.band), urgency_value(urgency, band)
         self._keep(uow, case, page, user, now, MISSED_URGENT, before, after)
+        uow.look_at_sample(case.id, by=user.id, at=now, found_urgent=True)
         model = page.assessment.model if page.assessment is not None else ""
         details: dict[str, object] = {"band": str(band), "urgency": str(urgency), "model": model}
         uow.audit("missed_urgent", at=now, actor=user.id, case_id=case.id, details=details)

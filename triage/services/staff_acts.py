@@ -21,6 +21,7 @@ class StaffActs:
         self.correct_laws = casework.corrections.correct_laws
         self.correct_urgency = casework.corrections.correct_urgency
         self.missed_urgent = casework.corrections.missed_urgent
+        self.sample_is_normal = casework.corrections.sample_is_normal
         self.correct_danger = casework.corrections.correct_danger
         self.correct_sender_type = casework.corrections.correct_sender_type
         self.correct_topics = casework.corrections.correct_topics

@@ -42,6 +42,9 @@ class CaseActs(Protocol):
     def missed_urgent(self, reference: str, *, user: User, version: int, urgency: Urgency, reason: str) -> None:
         """The machine called an urgent question normal; NotAllowed unless it did. `reason` may be empty."""
 
+    def sample_is_normal(self, reference: str, *, user: User, version: int) -> None:
+        """A case of the audit sample is not urgent."""
+
     def correct_danger(self, reference: str, *, user: User, version: int, danger: bool, reason: str) -> None:
         """`reason` is not empty when the flag is taken away."""
 

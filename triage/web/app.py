@@ -128,6 +128,7 @@ def environment(folder: Path) -> Environment:
         when=present.when,
         moment=present.day_and_time,
         size=present.size,
+        week=present.week_words,
         state_words=present.state_words,
         masked=mask_bsn,
         sender=related.sender_words,

@@ -155,6 +155,7 @@ CASE_ACTS: tuple[CaseAct, ...] = (
     CaseAct("wetten", Right.WORK, "laws_corrected", "wetten", judging.correct_laws, anchor=_JUDGEMENT),
     CaseAct("urgentie", Right.WORK, "urgency_corrected", "urgentie", judging.correct_urgency, anchor=_JUDGEMENT),
     CaseAct("gemist", Right.AUDIT, "missed_urgent", "gemist", judging.missed_urgent, anchor=_JUDGEMENT),
+    CaseAct("steekproef", Right.AUDIT, "sample_looked_at", "steekproef", judging.sample_is_normal),
     CaseAct("gevaar", Right.WORK, "danger_corrected", "gevaar", judging.correct_danger, anchor=_JUDGEMENT),
     CaseAct("vrager", Right.WORK, "sender_type_corrected", "vrager", judging.correct_sender_type, anchor=_JUDGEMENT),
     CaseAct("onderwerpen", Right.WORK, "topics_corrected", "onderwerpen", judging.correct_topics, anchor=_JUDGEMENT),

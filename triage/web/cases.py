@@ -24,7 +24,16 @@ from triage.web.desk import Visit
 from triage.web.drafting import Editor, editor_of, reply_of
 from triage.web.judging import MISSED_CHOICES, URGENCY_CHOICES, checked_by
 from triage.web.mailtext import FoldedText, clean_html, cues, fold, pieces
-from triage.web.present import law_certainty, margin_words, paused_words, state_words, term, urgency_certainty, when
+from triage.web.present import (
+    law_certainty,
+    margin_words,
+    paused_words,
+    state_words,
+    term,
+    urgency_certainty,
+    week_words,
+    when,
+)
 from triage.web.related import related, shown_notices
 from triage.web.words import word
 
@@ -240,6 +249,8 @@ def audit_words(row: AuditRow) -> str:
             said.append(f"urgentie nu: {word(value, 'band').lower()}")
         elif key == "held" and value:
             said.append(f"een mens koos de urgentie; het systeem zou zeggen: {word(value, 'band').lower()}")
+        elif key == "week" and value:
+            said.append(week_words(str(value)))
         elif key == "danger":
             said.append(word(value, "danger"))
         elif key == "reply_code" and value:

@@ -48,6 +48,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "urgentie": ("ok", "De urgentie is verbeterd."),
     "klopt": ("ok", "Dank u. U hebt wetten en urgentie bevestigd."),
     "gemist": ("ok", "De zaak is nu dringend. Vastgelegd is dat de computer deze spoed miste."),
+    "steekproef": ("ok", "Dank u. Vastgelegd is dat deze zaak gewoon is."),
     "gevaar": ("ok", "U hebt ‘gevaar’ verbeterd."),
     "vrager": ("ok", "De vrager is verbeterd."),
     "onderwerpen": ("ok", "Het onderwerp is verbeterd."),

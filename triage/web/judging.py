@@ -84,6 +84,10 @@ def missed_urgent(visit: Visit, reference: str) -> None:
     )
 
 
+def sample_is_normal(visit: Visit, reference: str) -> None:
+    visit.desk.acts.sample_is_normal(reference, user=visit.user, version=_version(visit))
+
+
 def correct_danger(visit: Visit, reference: str) -> None:
     choice = visit.form.line("gevaar", longest=10)
     if choice not in ("ja", "nee"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -205,3 +206,56 @@ def test_a_persons_own_text_stays_when_something_is_corrected(desk: Harness, use
     desk.approval.save_draft(REF, user=user, base_revision=draft.revision, content=mine)
     desk.casework.corrections.correct_topics(REF, user=user, version=version(desk), topics=("T27",))
     assert page(desk).drafts[0].content == mine
+
+
+# ---------------------------------------------------------------- audit sample
+
+
+@pytest.fixture
+def sampled(desk: Harness, user: User) -> User:
+    desk.later(days=7)
+    assert desk.audit_sample.draw_once() == 1
+    assert desk.audit_sample.draw_once() == 0
+    return user
+
+
+def figures(desk: Harness) -> tuple[int, int, int]:
+    found = desk.store.queries.audit_sample(desk.now - timedelta(days=365))
+    return found.drawn, found.looked_at, found.found_urgent
+
+
+def test_a_sampled_case_that_is_fine_is_looked_at_once(desk: Harness, sampled: User) -> None:
+    assert (page(desk).sampled, figures(desk)) == ("2026-W48", (1, 0, 0))
+    acts = desk.casework.corrections
+    acts.sample_is_normal(REF, user=sampled, version=version(desk))
+    assert (page(desk).sampled, figures(desk)) == ("", (1, 1, 0))
+    assert said(desk) == [("urgency", ("regular", "normal"), ("regular", "normal"))]
+    assert [row.action for row in page(desk).timeline][-2:] == ["sample_drawn", "sample_looked_at"]
+    with pytest.raises(ConflictError):
+        acts.sample_is_normal(REF, user=sampled, version=version(desk))
+    assert len(said(desk)) == 1
+
+
+@pytest.mark.parametrize("form", ["missed", "ordinary"])
+def test_a_sampled_case_that_is_urgent_counts_however_it_is_said(desk: Harness, sampled: User, form: str) -> None:
+    if form == "missed":
+        missed(desk, sampled)
+    else:
+        desk.casework.corrections.correct_urgency(
+            REF, user=sampled, version=version(desk), urgency=Urgency.TRANSFER, band=Band.POSSIBLE, reason=""
+        )
+    assert (page(desk).sampled, figures(desk)) == ("", (1, 1, 1))
+
+
+def test_a_sampled_case_that_ended_is_looked_at_as_well(desk: Harness, sampled: User) -> None:
+    desk.casework.close(REF, user=sampled, version=version(desk), reason="klaar")
+    desk.casework.corrections.sample_is_normal(REF, user=sampled, version=version(desk))
+    assert figures(desk) == (1, 1, 0)
+
+
+def test_what_a_new_model_raised_meanwhile_may_still_be_called_missed(desk: Harness, sampled: User) -> None:
+    with desk.store.begin() as uow:
+        case = uow.case(page(desk).case.id)
+        uow.save_case(replace(case, band=Band.POSSIBLE, urgency=Urgency.TRANSFER))
+    missed(desk, sampled)
+    assert (page(desk).case.band, figures(desk)) == (Band.URGENT, (1, 1, 1))

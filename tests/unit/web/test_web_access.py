@@ -43,6 +43,7 @@ ADDRESSES: list[tuple[str, str, dict[str, object], Right | None]] = [
     ("POST", f"{CASE}/urgentie", {"versie": 1, "urgentie": "urgent:palliative"}, Right.WORK),
     ("POST", f"{CASE}/klopt", {"versie": 1}, Right.WORK),
     ("POST", f"{CASE}/gemist", {"versie": 1, "urgentie": "palliative"}, Right.AUDIT),
+    ("POST", f"{CASE}/steekproef", {"versie": 1}, Right.AUDIT),
     ("POST", f"{CASE}/gevaar", {"versie": 1, "gevaar": "ja"}, Right.WORK),
     ("POST", f"{CASE}/vrager", {"versie": 1, "vrager": "carer"}, Right.WORK),
     ("POST", f"{CASE}/onderwerpen", {"versie": 1, "onderwerp1": "T01"}, Right.WORK),

@@ -9,7 +9,8 @@ import pytest
 
 from tests.unit.web.fakes import NOW, World, assessment, case_page
 from triage.core.assessment import Band, SenderType, Urgency
-from triage.ports import AuditRow, CasePage, CorrectionRow
+from triage.ports import AuditRow, CasePage, CorrectionRow, FoundLate, SampledCase, SampleFigures
+from triage.web.present import at_most
 
 CASE = "/zaak/JL-2026-00001"
 REFERENCE = "JL-2026-00001"
@@ -177,3 +178,47 @@ def test_the_property_of_the_page_asks_both_machine_and_case() -> None:
     assert page.machine_said_normal
     assert not replace(page, assessment=None).machine_said_normal
     assert not replace(page, case=replace(page.case, band=Band.POSSIBLE)).machine_said_normal
+
+
+# ---------------------------------------------------------------- audit sample
+
+
+def test_a_sampled_case_asks_for_a_look() -> None:
+    world = with_page(sampled="2026-W47")
+    page = opened(world, "toezichthouder")
+    assert "<strong>Steekproef.</strong>" in page and "Klopt: gewoon" in page
+    assert '<details class="daad" id="gemist" open>' in page
+    browser = world.browser().login("toezichthouder")
+    answer = browser.post(f"{CASE}/steekproef", versie=1)
+    assert (answer.status_code, world.helpdesk.done) == (303, [("sample_is_normal", REFERENCE)])
+    assert "Steekproef.</strong>" not in browser.get(CASE).text
+    assert browser.post(f"{CASE}/steekproef", versie=2).status_code == 409
+
+
+def test_who_may_not_look_is_not_asked() -> None:
+    assert "Steekproef" not in opened(with_page(sampled="2026-W47"), "beheerder")
+    assert "Steekproef" not in opened(with_page())
+
+
+def test_toezicht_tells_what_was_found_late_and_how_the_sample_stands() -> None:
+    world = with_page()
+    late = FoundLate(NOW, REFERENCE, "missed_urgent", "transfer", "proef-1")
+    world.helpdesk.late += [late, replace(late, how="found_late"), replace(late, at=NOW - timedelta(days=366))]
+    waiting = SampledCase("JL-2026-00007", "2026-W47", NOW - timedelta(days=6))
+    world.helpdesk.sample = SampleFigures(61, 60, 0, (waiting,))
+    page = world.browser().login("toezichthouder").get("/toezicht").text
+    assert '<a href="#laat-gevonden"><span class="cijfer__getal">1</span>' in page  # one case, in two ways
+    assert "door een mens" in page and "door een nieuwe beoordeling" in page
+    assert "is hooguit <strong>4,9%</strong> toch dringend" in page
+    assert "Nog te bekijken (1)" in page and 'href="/zaak/JL-2026-00007"' in page
+    assert "steekproef van week 47 van 2026" in page
+
+
+def test_toezicht_says_so_when_there_is_nothing_yet() -> None:
+    page = with_page().browser().login("toezichthouder").get("/toezicht").text
+    assert "Er is geen spoed laat gevonden." in page and "Er is nog geen zaak bekeken." in page
+
+
+@pytest.mark.parametrize(("share", "words"), [(0.04870, "4,9%"), (0.0001, "0,1%"), (1.0, "100,0%"), (0.05, "5,0%")])
+def test_a_bound_is_never_told_smaller_than_it_is(share: float, words: str) -> None:
+    assert at_most(share) == words
