@@ -50,13 +50,6 @@ def dashboard_screen(visit: Visit) -> Response:
             "error",
             "Niemand heeft deze dringende vraag opgepakt.",
         ),
-        Figure(
-            "Spoed laat gevonden",
-            len({row.reference for row in found_late}),
-            "#laat-gevonden",
-            "warning",
-            "De computer noemde deze zaak eerst gewoon. In de laatste 12 maanden.",
-        ),
     ]
     mail = [
         Figure("Onzeker verstuurd", numbers.uncertain, "#onzeker", "error", "Het is niet zeker dat de mail aankwam."),
@@ -70,9 +63,26 @@ def dashboard_screen(visit: Visit) -> Response:
             "Mail in de mailbox die nog geen uitkomst heeft.",
         ),
     ]
+    judging = [
+        Figure(
+            "Spoed laat gevonden",
+            len({row.reference for row in found_late}),
+            "#laat-gevonden",
+            "warning",
+            "De computer noemde deze zaak eerst gewoon. In de laatste 12 maanden.",
+        ),
+        Figure(
+            "Steekproef te bekijken",
+            len(sample.open),
+            "#steekproef",
+            "",
+            "Niemand keek nog of hier toch spoed bij zit.",
+        ),
+    ]
     return visit.page(
         "toezicht.html",
         promises=promises,
+        judging=judging,
         mail=mail,
         uncertain=[row for row in queries.outbox(states=("uncertain",)) if not row.settled],
         refused=[row for row in queries.outbox(states=("refused",)) if not row.settled],

@@ -208,6 +208,7 @@ def test_toezicht_tells_what_was_found_late_and_how_the_sample_stands() -> None:
     world.helpdesk.sample = SampleFigures(61, 60, 0, (waiting,))
     page = world.browser().login("toezichthouder").get("/toezicht").text
     assert '<a href="#laat-gevonden"><span class="cijfer__getal">1</span>' in page  # one case, in two ways
+    assert '<a href="#steekproef"><span class="cijfer__getal">1</span>' in page
     assert "door een mens" in page and "door een nieuwe beoordeling" in page
     assert "is hooguit <strong>4,9%</strong> toch dringend" in page
     assert "Nog te bekijken (1)" in page and 'href="/zaak/JL-2026-00007"' in page
