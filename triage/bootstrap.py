@@ -28,12 +28,14 @@ from triage.logs import get_logger
 from triage.ports import Clock, TokenState
 from triage.services.alerts import Alerts
 from triage.services.approval import Approval
+from triage.services.audit_sample import AuditSample
 from triage.services.casework import Casework
 from triage.services.intake import Intake
 from triage.services.letters import Letters
 from triage.services.reading import Reader
 from triage.services.redraft import Redraft
 from triage.services.relay import Relay
+from triage.services.rescreen import Rescreen
 from triage.services.restored import RestoreGuard
 from triage.services.taking_in import TakenIn, TakingIn
 from triage.services.watch import DeadlineWatch
@@ -63,6 +65,8 @@ class Product:
     intake: Intake
     relay: Relay
     watch: DeadlineWatch
+    rescreen: Rescreen
+    audit_sample: AuditSample
     casework: Casework
     approval: Approval
     clock: Clock
@@ -250,6 +254,7 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
         remind_before=timedelta(days=settings.secure_mail.remind_days),
         token_state=token_store(settings, store).state if tokens is not None else TokenState,
     )
+    redraft = Redraft(queries=store.queries, letters=letters)
     approval = Approval(
         store=store,
         queries=store.queries,
@@ -271,12 +276,23 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
         intake=intake,
         relay=relay,
         watch=watch,
+        rescreen=Rescreen(
+            store=store,
+            queries=store.queries,
+            reader=reader,
+            rules=rules,
+            alerts=alerts,
+            redraft=redraft,
+            clock=clock,
+            owner=owner,
+        ),
+        audit_sample=AuditSample(store=store, queries=store.queries, share=settings.model.audit_share, clock=clock),
         casework=Casework(
             store=store,
             queries=store.queries,
             rules=rules,
             clock=clock,
-            redraft=Redraft(queries=store.queries, letters=letters),
+            redraft=redraft,
             alerts=alerts,
             judge=reader.judge,
         ),

@@ -17,11 +17,15 @@ from triage.bootstrap import TEMPLATES, Product, token_store
 from triage.errors import ConfigError, TriageError
 from triage.logs import get_logger
 from triage.ports import User
-from triage.services.casework import BREAKER_FACT, find
+from triage.services.case_acting import find
+from triage.services.casework import BREAKER_FACT
 from triage.services.staff_acts import StaffActs
 from triage.web.app import create_app
 
 _WATCH_SECONDS = 60
+_HOUR = 3600
+_SELDOM = dict.fromkeys(("rescreen", "audit_sample"), timedelta(seconds=2.5 * _HOUR))
+"""Jobs that run less often than the mailbox alarm: how long one may be silent before it counts as late."""
 _STOP_SECONDS = 20
 _NEWS_PAUSE_SECONDS = 0.05  # a server that announces without end does not get a poll without end
 
@@ -88,6 +92,8 @@ class Host:
         self._every(settings.mailbox.poll_seconds, "poll", self._poll)
         self._every(settings.smtp.relay_seconds, "relay", self._relay)
         self._every(_WATCH_SECONDS, "watch", self._watch)
+        self._every(_HOUR, "rescreen", self._rescreen)
+        self._every(_HOUR, "audit_sample", self._draw_sample)
         self._scheduler.start()
         waker = asyncio.create_task(self._wake_relay())
         watcher = asyncio.create_task(self._await_news())
@@ -96,7 +102,7 @@ class Host:
             await server.serve(sockets=[listener])
         finally:
             product.intake.stopping = True
-            product.relay.stopping = self._stopping = True
+            product.relay.stopping = product.rescreen.stopping = self._stopping = True
             waker.cancel()
             self._scheduler.pause()
             product.mailbox.stop_waiting()
@@ -196,6 +202,20 @@ class Host:
         await asyncio.to_thread(self.product.watch.watch_once)
         return True
 
+    async def _rescreen(self) -> bool:
+        report = await asyncio.to_thread(self.product.rescreen.rescreen_once)
+        if report.judged or report.failed:
+            get_logger().info(
+                "rescreened", judged=report.judged, found_late=report.found_late, held=report.held, failed=report.failed
+            )
+        return True
+
+    async def _draw_sample(self) -> bool:
+        drawn = await asyncio.to_thread(self.product.audit_sample.draw_once)
+        if drawn:
+            get_logger().info("sample_drawn", drawn=drawn)
+        return True
+
     async def _wake_relay(self) -> None:
         """An acknowledgement does not wait for the relay's next turn."""
         while True:
@@ -213,7 +233,8 @@ class Host:
         jobs: dict[str, object] = {}
         healthy = not self._unrecorded
         for job in self.product.store.queries.health():
-            late = job.last_succeeded is None or now - job.last_succeeded > silent_after
+            may_be_silent = max(silent_after, _SELDOM.get(job.name, timedelta()))
+            late = job.last_succeeded is None or now - job.last_succeeded > may_be_silent
             healthy = healthy and not late
             jobs[job.name] = {
                 "last_succeeded": job.last_succeeded.isoformat() if job.last_succeeded else None,

@@ -20,6 +20,7 @@ ALLOWED_KEYS = frozenset(
         *("case", "outbox_id", "uid", "uidvalidity", "folder", "size", "attempts", "outcome", "rule", "reasons"),
         *("band", "kind", "state", "mode", "model", "alert", "job", "taken_in", "unaccounted", "quarantined"),
         *("sent", "deferred", "refused", "uncertain", "reply_code", "enhanced_status"),
+        *("judged", "found_late", "held", "failed", "drawn"),
         *("host", "port", "role", "path", "status", "method"),
     }
 )

@@ -280,6 +280,7 @@ class SealSettings(_Section):
 class ModelSettings(_Section):
     directory: Path
     encoder: Literal["auto", "off"]
+    audit_share: float = Field(ge=0, le=1)
 
 
 class LogSettings(_Section):

@@ -20,12 +20,14 @@ from triage.core.workdays import WorkCalendar
 from triage.ports import User
 from triage.services.alerts import Alerts
 from triage.services.approval import Approval
+from triage.services.audit_sample import AuditSample
 from triage.services.casework import Casework
 from triage.services.intake import Intake, PollReport
 from triage.services.letters import Letters
 from triage.services.reading import Reader, Reading, Unread
 from triage.services.redraft import Redraft
 from triage.services.relay import Relay, RelayReport
+from triage.services.rescreen import Rescreen
 from triage.services.taking_in import TakenIn, TakingIn
 from triage.services.watch import DeadlineWatch
 from triage.settings import Organisation, TelephoneSettings
@@ -80,6 +82,7 @@ class Harness:
     per_minute: int = 0
     policy_changes: dict[str, Any] = field(default_factory=dict)
     open_with: Callable[[str, Keyring], SqlStore] = open_store
+    owner: str = "node-1"
 
     def __post_init__(self) -> None:
         self.now = START
@@ -133,7 +136,7 @@ class Harness:
             lone_reader=self.reader,
             taking_in=self.taking_in,
             clock=self.clock,
-            owner="node-1",
+            owner=self.owner,
             courtesy=self.mode == "live",
             save_sent=True,
             batch_size=10,
@@ -143,7 +146,7 @@ class Harness:
             store=self.store,
             sender=self.sender,
             clock=self.clock,
-            owner="node-1",
+            owner=self.owner,
             connections=2,
             acknowledge=self.mode == "live",
             per_minute=self.per_minute,
@@ -156,12 +159,24 @@ class Harness:
             clock=self.clock,
             silent_after=timedelta(minutes=15),
         )
+        redraft = Redraft(queries=self.store.queries, letters=self.letters)
+        self.rescreen = Rescreen(
+            store=self.store,
+            queries=self.store.queries,
+            reader=self.reader,
+            rules=self.rules,
+            alerts=self.alerts,
+            redraft=redraft,
+            clock=self.clock,
+            owner=self.owner,
+        )
+        self.audit_sample = AuditSample(store=self.store, queries=self.store.queries, share=0.05, clock=self.clock)
         self.casework = Casework(
             store=self.store,
             queries=self.store.queries,
             rules=self.rules,
             clock=self.clock,
-            redraft=Redraft(queries=self.store.queries, letters=self.letters),
+            redraft=redraft,
             alerts=self.alerts,
             judge=self.reader.judge,
         )

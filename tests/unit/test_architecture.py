@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PURE_LIBRARIES = {"holidays", "nh3", "quotequail", "py3langid", "authres", "stdnum", "lxml"}
+PURE_LIBRARIES = {"holidays", "nh3", "quotequail", "py3langid", "authres", "stdnum", "lxml", "scipy"}
 IMPURE_STANDARD = {
     "asyncio", "socket", "sqlite3", "subprocess", "threading", "os", "pathlib", "logging", "random", "secrets",
     "smtplib", "imaplib", "ssl", "shutil", "tempfile", "time",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, select
+from sqlalchemy import Connection, and_, exists, func, select
 
+from triage.adapters.learning import said_in
 from triage.adapters.rows import Sealer, from_json
 from triage.adapters.store_cases import CASE_COLUMNS
 from triage.adapters.store_drafts import draft_revisions
@@ -16,14 +17,16 @@ from triage.adapters.tables import (
     audit,
     case_links,
     cases,
+    corrections,
     messages,
     notes,
     outbox,
+    sampled_cases,
     secure_notices,
     users,
 )
 from triage.adapters.views import assessment_from, case_from, message_view
-from triage.core.assessment import Assessment
+from triage.core.assessment import Assessment, SenderType
 from triage.core.case import CaseState, LinkKind, LinkState
 from triage.core.mail import MessageKind
 from triage.errors import NotFound
@@ -32,6 +35,7 @@ from triage.ports import (
     AuditRow,
     CaseLink,
     CasePage,
+    CorrectionRow,
     MessageView,
     NoteRow,
     NoticeRow,
@@ -64,8 +68,9 @@ def read_case_page(db: Connection, sealer: Sealer, reference: str) -> CasePage:
             *CASE_COLUMNS,
             *(
                 cases.c[name]
-                for name in ("kind", "channel", "backlog", "no_reply_rule", "topics", "laws_unclear", "labels")
+                for name in ("kind", "channel", "backlog", "no_reply_rule", "topics", "laws_unclear", "sender_type")
             ),
+            cases.c.labels,
             users.c.display_name,
         )
         .select_from(cases.outerjoin(users, users.c.id == cases.c.assignee_id))
@@ -74,6 +79,7 @@ def read_case_page(db: Connection, sealer: Sealer, reference: str) -> CasePage:
     if row is None:
         raise NotFound("no such case")
     labels = sealer.open_json(row.labels, cases, row.id, "labels")
+    assessment, judged_message = _assessment(db, sealer, row.id)
     return CasePage(
         case=case_from(row),
         kind=MessageKind(row.kind),
@@ -84,7 +90,7 @@ def read_case_page(db: Connection, sealer: Sealer, reference: str) -> CasePage:
         contact_address=labels.get("address", ""),
         assignee_name=row.display_name,
         messages=_messages(db, sealer, row.id),
-        assessment=_assessment(db, sealer, row.id),
+        assessment=assessment,
         topics=tuple(from_json(row.topics)),
         laws_unclear=row.laws_unclear,
         acknowledgement=_acknowledgement(db, row.id),
@@ -94,6 +100,10 @@ def read_case_page(db: Connection, sealer: Sealer, reference: str) -> CasePage:
         timeline=_timeline(db, row.id),
         links=_links(db, row.id),
         notices=_notices(db, row.id),
+        sender_type=SenderType(row.sender_type),
+        judged_message=judged_message,
+        corrections=_corrections(db, row.id),
+        sampled=_sampled(db, row.id),
     )
 
 
@@ -124,7 +134,8 @@ def _messages(db: Connection, sealer: Sealer, case_id: str) -> tuple[MessageView
     return tuple(message_view(row, sealer.open_json(row.view, messages, row.id, "view")) for row in rows)
 
 
-def _assessment(db: Connection, sealer: Sealer, case_id: str) -> Assessment | None:
+def _assessment(db: Connection, sealer: Sealer, case_id: str) -> tuple[Assessment | None, str]:
+    """The newest assessment, and the id of the message it is about."""
     row = db.execute(
         select(assessments)
         .where(assessments.c.case_id == case_id)
@@ -132,8 +143,29 @@ def _assessment(db: Connection, sealer: Sealer, case_id: str) -> Assessment | No
         .limit(1)
     ).first()
     if row is None:
-        return None
-    return assessment_from(row, from_json(row.figures), sealer.open_json(row.evidence, assessments, row.id, "evidence"))
+        return None, ""
+    evidence = sealer.open_json(row.evidence, assessments, row.id, "evidence")
+    return assessment_from(row, from_json(row.figures), evidence), row.message_id
+
+
+def _corrections(db: Connection, case_id: str) -> tuple[CorrectionRow, ...]:
+    rows = db.execute(
+        select(corrections, users.c.display_name)
+        .select_from(corrections.outerjoin(users, users.c.id == corrections.c.actor))
+        .where(said_in(case_id))
+        .order_by(corrections.c.at, corrections.c.id)
+    )
+    return tuple(
+        CorrectionRow(
+            at=row.at,
+            actor=row.display_name or row.actor,
+            message_id=row.message_id,
+            field=row.field,
+            before=tuple(from_json(row.before)),
+            after=tuple(from_json(row.after)),
+        )
+        for row in rows
+    )
 
 
 def _acknowledgement(db: Connection, case_id: str) -> AcknowledgementView | None:
@@ -254,3 +286,12 @@ def _notices(db: Connection, case_id: str) -> tuple[NoticeRow, ...]:
         )
         for row in rows
     )
+
+
+def _sampled(db: Connection, case_id: str) -> str:
+    week: str | None = db.execute(
+        select(func.max(sampled_cases.c.week)).where(
+            sampled_cases.c.case_id == case_id, sampled_cases.c.looked_at.is_(None)
+        )
+    ).scalar()
+    return week or ""

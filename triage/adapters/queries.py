@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, and_, case, func, literal, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, literal, or_, select, true
 
 from triage.adapters.case_pages import OUTBOX_COLUMNS, SETTLED, outbox_row, read_case_page
-from triage.adapters.database import translated
-from triage.adapters.rows import Sealer, from_json, to_json
+from triage.adapters.learning import LearningQueries
+from triage.adapters.rows import from_json, to_json
 from triage.adapters.same_clients import read_same_client
 from triage.adapters.tables import (
     STOPPED,
@@ -134,16 +133,7 @@ def _conditions(wanted: CaseFilter, now: datetime) -> list[ColumnElement[bool]]:
     return found
 
 
-class SqlQueries:
-    def __init__(self, engine: Engine, sealer: Sealer) -> None:
-        self._reader = engine.execution_options(readonly=True)
-        self._sealer = sealer
-
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        with translated(), self._reader.connect() as connection:
-            yield connection
-
+class SqlQueries(LearningQueries):
     # ---------------------------------------------------------------- cases
 
     def worklist(self, wanted: CaseFilter, *, now: datetime) -> tuple[Sequence[CaseRow], int]:

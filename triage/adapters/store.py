@@ -17,6 +17,7 @@ from triage.adapters.queries import SqlQueries
 from triage.adapters.rows import Sealer
 from triage.adapters.seal import Keyring
 from triage.adapters.store_drafts import DraftPart
+from triage.adapters.store_learning import LearningPart
 from triage.adapters.store_ledger import LedgerPart
 from triage.adapters.store_links import LinkPart
 from triage.adapters.store_watch import WatchPart
@@ -27,7 +28,7 @@ from triage.errors import ConfigError, SealError
 _CHECK_TEXT = b"triage"
 
 
-class SqlUnitOfWork(LedgerPart, DraftPart, OutboxPart, LinkPart, WatchPart):
+class SqlUnitOfWork(LedgerPart, DraftPart, OutboxPart, LinkPart, LearningPart, WatchPart):
     """One transaction. Not for use by two threads."""
 
     def lease(self, name: str, *, owner: str, now: datetime, ttl: timedelta) -> bool:

@@ -37,7 +37,7 @@ from triage.core.assessment import LAWS, Band, SenderType, Urgency
 from triage.core.case import CaseState, LinkKind, LinkState, WaitingFor
 from triage.core.mail import LedgerOutcome, MessageKind
 
-HEAD = "0001"
+HEAD = "0003"
 """The schema version this code works with: the newest script in `migrations/versions`."""
 
 OUTBOX_STATES = ("due", "sending", "sent", "deferred", "refused", "uncertain")
@@ -464,6 +464,7 @@ assessments = Table(
     _sealed("evidence"),  # judged text and the spans in it
     _one_of("band", Band),
     _one_of("urgency", Urgency),
+    Index(None, "at"),  # drift looks at what was judged in a time
 )
 decisions = Table(
     "decisions",
@@ -541,6 +542,30 @@ audit = Table(
     _code("case_id", 36, null=True),
     _text("details"),
     Index(None, "case_id"),
+)
+FOUND_LATE = audit.c.action.in_([literal_column(f"'{action}'") for action in ("found_late", "missed_urgent")])
+Index("ix_audit_found_late", audit.c.at, sqlite_where=FOUND_LATE, postgresql_where=FOUND_LATE)
+sample_weeks = Table(  # the audit sample: a row says that the week was drawn, also when it gave nothing
+    "sample_weeks",
+    metadata,
+    Column("week", String(8), primary_key=True),
+    _at("drawn_at"),
+    _number("population"),  # cases it was drawn from
+)
+sampled_cases = Table(
+    "sampled_cases",
+    metadata,
+    _of_case(),
+    Column(
+        "week",
+        String(8),
+        ForeignKey("sample_weeks.week", deferrable=True, initially="DEFERRED"),
+        primary_key=True,
+    ),
+    _at("looked_at", null=True),
+    _code("looked_by", 36, null=True),
+    Column("found_urgent", Boolean, nullable=True),
+    sqlite_with_rowid=False,
 )
 
 # ---------------------------------------------------------------- outgoing mail

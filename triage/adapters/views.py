@@ -11,7 +11,7 @@ from email.message import EmailMessage
 from typing import Any
 
 from triage.core.actions import Action
-from triage.core.assessment import LAWS, Assessment, Band, Evidence, SenderType, Span, Urgency
+from triage.core.assessment import LAWS, Assessment, Band, Evidence, Neighbour, SenderType, Span, Urgency
 from triage.core.case import OPEN_STATES, Case, CaseState, WaitingFor
 from triage.core.mail import EmailAddress, MessageKind, ParsedMail
 from triage.core.reports import DeliveryReport
@@ -122,6 +122,8 @@ def figures_of(assessment: Assessment) -> dict[str, Any]:
         "sender_type": assessment.sender_type,
         "topics": assessment.topics,
         "language": assessment.language,
+        "unknown_words": assessment.unknown_words,
+        "nearest": assessment.nearest,
     }
 
 
@@ -133,6 +135,7 @@ def evidence_of(assessment: Assessment) -> dict[str, Any]:
             [one.head, one.source, one.span.start, one.span.end, one.weight, one.rule_id, one.softened_by, one.support]
             for one in assessment.evidence
         ],
+        "neighbours": [[one.id, one.subject, one.laws, one.urgency, one.similarity] for one in assessment.neighbours],
     }
 
 
@@ -156,8 +159,14 @@ def assessment_from(row: Any, figures: Mapping[str, Any], sealed: Mapping[str, A
             Evidence(head, source, Span(start, end), weight, rule_id, tuple(softened_by), *support)
             for head, source, start, end, weight, rule_id, softened_by, *support in sealed.get("evidence", ())
         ),
+        neighbours=tuple(
+            Neighbour(name, subject, tuple(laws), urgency, similarity)
+            for name, subject, laws, urgency, similarity in sealed.get("neighbours", ())
+        ),
         judged_text=sealed.get("text", ""),
         model=row.model,
+        unknown_words=figures.get("unknown_words"),  # rows of before these were measured do not have them
+        nearest=figures.get("nearest"),
     )
 
 

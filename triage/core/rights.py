@@ -17,11 +17,12 @@ class Right(StrEnum):
     """A thing a role may or may not do."""
 
     SEE_CASES = "see_cases"
-    WORK = "work"  # claim, release a claim, wait, resume, reopen, correct laws, raise urgency
+    WORK = "work"  # claim, release a claim, wait, resume, reopen; confirm and correct the assessment, but for lowering
+    AUDIT = "audit"  # look at a case of the audit sample; call an urgent question missed
     DRAFT = "draft"
     NOTE = "note"
     RELEASE = "release"  # approve, take back an approval, reject a draft
-    DECIDE = "decide"  # close, no reply needed, lower urgency
+    DECIDE = "decide"  # close, no reply needed, lower urgency, take the danger flag away
     RESEND = "resend"  # send an uncertain or refused mail again
     SEE_RAW = "see_raw"
     SUPERVISE = "supervise"
@@ -32,6 +33,7 @@ _ALL = frozenset(Role)
 MAY: Mapping[Right, frozenset[Role]] = {
     Right.SEE_CASES: _ALL,
     Right.WORK: frozenset({Role.MEDEWERKER, Role.TRAINEE}),
+    Right.AUDIT: frozenset({Role.MEDEWERKER, Role.TRAINEE, Role.TOEZICHTHOUDER}),
     Right.DRAFT: frozenset({Role.MEDEWERKER, Role.TRAINEE}),
     Right.NOTE: frozenset({Role.MEDEWERKER, Role.TRAINEE, Role.TOEZICHTHOUDER}),
     Right.RELEASE: frozenset({Role.MEDEWERKER}),

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from triage.core.assessment import Assessment, Band, Urgency
+from triage.core.assessment import Assessment, Band, SenderType, Urgency
 from triage.core.case import Case, CaseState, LinkKind, LinkState, WaitingFor
 from triage.core.mail import MessageKind
-from triage.ports.stored import DraftRevision
+from triage.ports.stored import DraftRevision, StaleReading
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +199,49 @@ class NoticeRow:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundLate:
+    """An urgent question that the machine first put in band normal. `how`: missed_urgent (a person found it) or
+    found_late (a newer model did)."""
+
+    at: datetime
+    reference: str
+    how: str
+    urgency: str
+    model: str  # that missed it, or that found it
+
+
+@dataclass(frozen=True, slots=True)
+class SampledCase:
+    """A case of the audit sample that nobody looked at yet."""
+
+    reference: str
+    week: str
+    arrived_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SampleFigures:
+    """The audit sample of some weeks: cases drawn, looked at, found urgent; and what waits for a look, oldest first."""
+
+    drawn: int
+    looked_at: int
+    found_urgent: int
+    open: tuple[SampledCase, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectionRow:
+    """What a person said of a field of the assessment (`core.labels`); `before` equal to `after`: confirmed."""
+
+    at: datetime
+    actor: str  # display name
+    message_id: str
+    field: str
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CasePage:
     """Everything Zaak shows. `messages` oldest first, `drafts` newest revision first."""
 
@@ -221,6 +264,16 @@ class CasePage:
     timeline: tuple[AuditRow, ...]
     links: tuple[CaseLink, ...] = ()
     notices: tuple[NoticeRow, ...] = ()
+    sender_type: SenderType = SenderType.OTHER  # as it holds for the case, by machine or person, as `topics`
+    judged_message: str = ""  # the message that `assessment` is about
+    corrections: tuple[CorrectionRow, ...] = ()  # oldest first, of this case and of those joined to it
+    sampled: str = ""  # the week of whose audit sample it is, while nobody looked
+
+    @property
+    def machine_said_normal(self) -> bool:
+        """The machine's newest reading put this case in band normal, and nothing raised it: who finds it urgent finds
+        what the machine missed."""
+        return self.assessment is not None and Band.NORMAL == self.assessment.band == self.case.band
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +292,41 @@ class JobHealth:
     last_succeeded: datetime | None
     last_error: str
     last_error_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackRow:
+    """A received message with what people said of it: a training example. `labels` holds only the fields a person
+    chose, each with the last value (`core.labels` says how values are written)."""
+
+    message_id: str
+    reference: str  # of the case it stands in now
+    judged_text: str  # BSNs masked
+    language: str
+    labels: Mapping[str, tuple[str, ...]]
+    at: datetime  # of the last judgement
+    missed_urgent: bool
+    spam_or_machine: bool  # set aside by its kind, and nobody opened it
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedRow:
+    """The newest machine assessment of a received message, in codes and figures: what drift is measured on."""
+
+    at: datetime
+    reference: str
+    model: str  # "" when no model judged it
+    band: Band
+    urgency: Urgency
+    danger: bool
+    laws: tuple[str, ...]
+    laws_unclear: bool
+    topics: tuple[str, ...]
+    sender_type: SenderType
+    language: str
+    unknown_words: float | None
+    nearest: float | None
+    overridden: frozenset[str]  # of core.labels.FIELDS: a person's last value is another one than the machine's
 
 
 class Queries(Protocol):
@@ -272,6 +360,28 @@ class Queries(Protocol):
 
     def held_by_shadow(self) -> int:
         """Acknowledgements that only shadow mode held back: in live mode they would have left."""
+
+    def feedback(self) -> Sequence[FeedbackRow]:
+        """Messages of which a person corrected or confirmed something, by the moment of the last judgement. Without
+        erased messages and without wrappers of secure mail, which hold no question; of joined cases under the case
+        where the message stands now."""
+
+    def judged_between(self, begin: datetime, end: datetime) -> Sequence[JudgedRow]:
+        """Newest assessments made in [begin, end), oldest first; also of messages that were erased since."""
+
+    def stale_cases(self, model_id: str) -> Sequence[str]:
+        """Ids of the open cases with a mail whose newest assessment another model made, most pressing first."""
+
+    def stale_readings(self, model_id: str, case_ids: Sequence[str]) -> Sequence[StaleReading]:
+        """Those assessments of these open cases, the mails of a case oldest first; without what is never judged
+        (wrappers of secure mail, mail that was set aside by its kind)."""
+
+    def found_late(self, since: datetime) -> Sequence[FoundLate]:
+        """Newest first; a case may stand here twice."""
+
+    def sample_is_drawn(self, week: str) -> bool: ...
+    def audit_sample(self, since: datetime) -> SampleFigures:
+        """Of the weeks drawn since then; `open` of all weeks, without cases that were erased."""
 
     def health(self) -> Sequence[JobHealth]: ...
     def demo_summary(self) -> Mapping[str, int]:

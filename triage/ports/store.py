@@ -150,6 +150,24 @@ class UnitOfWork(Protocol):
         """Writes every field; raises ConflictError unless `case.version` is the stored one, which then grows by one."""
 
     def add_assessment(self, message_id: str, case_id: str, assessment: Assessment, *, at: datetime) -> None: ...
+    def newest_assessments(self, case_id: str) -> frozenset[str]:
+        """Ids of the newest assessment of each message of a case."""
+
+    def people_decided(self, case_id: str) -> Mapping[str, datetime]:
+        """Field (of `core.labels.FIELDS`) → when a person last corrected or confirmed it, in this case or in one that
+        was joined to it."""
+
+    # audit sample
+    def cases_called_normal(self, begin: datetime, end: datetime) -> Sequence[str]:
+        """Ids of cases that arrived in [begin, end), were judged by a model and never put in another band than normal,
+        by machine or person; in their order. Without erased ones."""
+
+    def draw_sample(self, week: str, case_ids: Sequence[str], *, population: int, at: datetime) -> bool:
+        """False when this week was drawn before; then nothing is written."""
+
+    def look_at_sample(self, case_id: str, *, by: str, at: datetime, found_urgent: bool) -> bool:
+        """A person looked at a sampled case; False when nobody has to."""
+
     def add_decision(
         self, message_id: str | None, case_id: str | None, actions: Sequence[Action], *, at: datetime
     ) -> None:

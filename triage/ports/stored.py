@@ -163,3 +163,17 @@ class WatchedCase:
 
     case: Case
     alerted: frozenset[str] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True, slots=True)
+class StaleReading:
+    """The newest assessment of a mail, made by another model than the one that judges now, with what it judged."""
+
+    assessment_id: str
+    case_id: str
+    message_id: str
+    received_at: datetime
+    judged_at: datetime
+    judged_text: str
+    language: str
+    unreadable: bool

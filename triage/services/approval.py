@@ -17,7 +17,8 @@ from triage.core.sla import SlaRules, is_paused, resume
 from triage.errors import ConflictError, NotAllowed
 from triage.ports import Clock, DraftContent, DraftRevision, Queries, Store, User
 from triage.row_ids import new_row_id
-from triage.services.casework import find, taken_up
+from triage.services.case_acting import find
+from triage.services.casework import taken_up
 from triage.services.letters import Letters
 
 

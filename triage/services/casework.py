@@ -1,4 +1,4 @@
-"""What people do with a case: claim, wait, resume, close, correct, note. Each act names who did it.
+"""What people do with a case: claim, wait, resume, close, note. Each act names who did it.
 
 A claim, an edit, a note and a hand-over take the case up; the machine never does. Every act that changes a case
 carries the version the person saw: when somebody else was first it raises ConflictError and changes nothing.
@@ -10,12 +10,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from triage.core.assessment import BAND_ORDER, LAWS, Assessment, Band, Urgency
+from triage.core.assessment import BAND_ORDER, Assessment, Urgency
 from triage.core.case import OPEN_STATES, Case, CaseState, WaitingFor, move
 from triage.core.sla import SlaRules, after_take_up, is_paused, pause, resume, terms_for, with_band
 from triage.errors import ConflictError, NotAllowed, NotFound
 from triage.ports import Clock, Queries, Store, UnitOfWork, User
 from triage.services.alerts import Alerts
+from triage.services.case_acting import CaseActing, find
+from triage.services.corrections import Corrections
 from triage.services.linking import Linking
 from triage.services.redraft import Redraft
 
@@ -30,7 +32,7 @@ def taken_up(case: Case, now: datetime, rules: SlaRules) -> Case:
     return replace(case, taken_up_at=now, state=state, at_risk_at=after_take_up(case, rules))
 
 
-class Casework:
+class Casework(CaseActing):
     """One act per method, one transaction each. The screens check the role (`triage.core.rights`)."""
 
     def __init__(
@@ -45,9 +47,13 @@ class Casework:
         judge: Callable[[str], Assessment] | None = None,
     ) -> None:
         """`judge` reads a text that a person pasted; without it the text is only kept."""
-        self._store, self._queries, self._rules, self._clock = store, queries, rules, clock
+        super().__init__(store=store, clock=clock)
+        self._queries, self._rules = queries, rules
         self._redraft, self._alerts, self._judge = redraft, alerts, judge
         self.linking = Linking(store=store, rules=rules, clock=clock)
+        self.corrections = Corrections(
+            store=store, queries=queries, rules=rules, clock=clock, redraft=redraft, alerts=alerts
+        )
 
     def claim(self, reference: str, *, user: User, version: int, take_over: bool = False) -> None:
         """Raises ConflictError when somebody else holds the case, unless the person means to take it over."""
@@ -119,57 +125,6 @@ class Casework:
             )
 
         self._act(reference, user, version, "reopened", act)
-
-    def correct_laws(self, reference: str, *, user: User, version: int, laws: tuple[str, ...]) -> None:
-        """Stored beside the prediction; `laws` in any order, empty for none of the four."""
-        unknown = set(laws) - set(LAWS)
-        if unknown:
-            raise NotAllowed("unknown law")
-        ordered = tuple(law for law in LAWS if law in laws)
-
-        def act(uow: UnitOfWork, case: Case, now: datetime) -> Case:
-            uow.add_correction(
-                case.id,
-                self._judged_message(reference),
-                by=user.id,
-                at=now,
-                field="laws",
-                before=case.laws,
-                after=ordered,
-            )
-            changed = replace(case, laws=ordered)
-            self._redraft.after_correction(uow, changed, now=now)
-            return changed
-
-        self._act(reference, user, version, "laws_corrected", act, {"laws": list(ordered)})
-
-    def correct_urgency(
-        self, reference: str, *, user: User, version: int, urgency: Urgency, band: Band, reason: str
-    ) -> None:
-        """Only a person may lower, and says why. Urgency is `regular` exactly when the band is `normal`."""
-        if (urgency is Urgency.REGULAR) != (band is Band.NORMAL):
-            raise NotAllowed("urgency and band do not go together")
-
-        def act(uow: UnitOfWork, case: Case, now: datetime) -> Case:
-            if BAND_ORDER.index(band) < BAND_ORDER.index(case.band) and not reason.strip():
-                raise NotAllowed("lowering the urgency needs a reason")
-            before, after = (str(case.urgency), str(case.band)), (str(urgency), str(band))
-            uow.add_correction(
-                case.id,
-                self._judged_message(reference),
-                by=user.id,
-                at=now,
-                field="urgency",
-                before=before,
-                after=after,
-            )
-            if reason.strip():
-                uow.add_note(case.id, reason.strip(), by=user.id, at=now)
-            changed = replace(with_band(case, band, now, self._rules), urgency=urgency)
-            self._redraft.after_correction(uow, changed, now=now)
-            return changed
-
-        self._act(reference, user, version, "urgency_corrected", act, {"urgency": str(urgency), "band": str(band)})
 
     def note(self, reference: str, *, user: User, text: str) -> None:
         if not text.strip():
@@ -245,28 +200,6 @@ class Casework:
 
     # ---------------------------------------------------------------- shared
 
-    def _act(
-        self,
-        reference: str,
-        user: User,
-        version: int,
-        action: str,
-        act: Callable[[UnitOfWork, Case, datetime], Case],
-        details: dict[str, object] | None = None,
-    ) -> None:
-        now = self._clock()
-        with self._store.begin() as uow:
-            case = uow.case(find(uow, reference), for_update=True)
-            if case.version != version:
-                raise ConflictError("somebody else changed this case first")
-            self._save_if_changed(uow, case, act(uow, case, now))
-            uow.audit(action, at=now, actor=user.id, case_id=case.id, details=details)
-
-    @staticmethod
-    def _save_if_changed(uow: UnitOfWork, before: Case, after: Case) -> None:
-        if after != before:
-            uow.save_case(after)
-
     def _end(self, reference: str, user: User, version: int, to: CaseState, action: str, reason: str) -> None:
         if not reason.strip():
             raise NotAllowed("give the reason")
@@ -284,17 +217,3 @@ class Casework:
             )
 
         self._act(reference, user, version, action, act)
-
-    def _judged_message(self, reference: str) -> str:
-        received = [message for message in self._queries.case_page(reference).messages if message.direction == "in"]
-        if not received:
-            raise NotFound("this case has no received message")
-        return received[-1].id
-
-
-def find(uow: UnitOfWork, reference: str) -> str:
-    """The id of the case with this reference; raises NotFound."""
-    case_id = uow.case_by_reference(reference)
-    if case_id is None:
-        raise NotFound("no such case")
-    return case_id

@@ -112,6 +112,22 @@ class Reader:
             model_languages=self._model_languages,
         )
 
+    def judge_again(self, texts: Sequence[tuple[str, str, bool]]) -> list[Assessment | None]:
+        """Our reading of texts that were judged before, as (judged text, language then found, unreadable mail); same
+        order. None where the classifier failed, or judges without a model: that is no reading to put over another."""
+        found: list[Assessment | None] = []
+        verdicts = self._verdicts([text for text, _, _ in texts])
+        for (text, language, unreadable), verdict in zip(texts, verdicts, strict=True):
+            if verdict is None or not verdict.urgency_thresholds:
+                found.append(None)
+                continue
+            kind = MessageKind.UNREADABLE if unreadable else MessageKind.QUESTION
+            mail = ParsedMail(text=text, new_text=text)
+            found.append(
+                assess(mail, Screening(kind), verdict, language=language, model_languages=self._model_languages)
+            )
+        return found
+
     def _verdicts(self, texts: Sequence[str]) -> list[Verdict | None]:
         """A batch that fails or takes too long is judged one by one, for at most the same time again; a text without
         a verdict becomes `possible`."""

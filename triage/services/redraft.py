@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from triage.core.assessment import Assessment
+from triage.core.assessment import Assessment, SenderType
 from triage.core.case import Case
 from triage.core.mail import EmailAddress, ParsedMail
 from triage.ports import Queries, UnitOfWork
@@ -19,10 +20,17 @@ class Redraft:
         self._queries, self._letters = queries, letters
 
     def after_correction(
-        self, uow: UnitOfWork, case: Case, *, now: datetime, assessment: Assessment | None = None
+        self,
+        uow: UnitOfWork,
+        case: Case,
+        *,
+        now: datetime,
+        assessment: Assessment | None = None,
+        said: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
-        """`case` holds the corrected laws and urgency, `assessment` a reading newer than the stored ones. A text that a
-        person wrote or approved stays as it is."""
+        """`case` holds the corrected laws and urgency, `said` what a person said of topics and sender type in this very
+        transaction, `assessment` a reading newer than the stored ones. A text that a person wrote or approved stays as
+        it is."""
         latest = uow.latest_draft(case.id)
         if latest is None or latest.created_by != "system" or latest.outbox_id is not None:
             return
@@ -40,8 +48,12 @@ class Redraft:
             text=asked.text,
             new_text=asked.new_text,
         )
+        of_people = {row.field: row.after for row in page.corrections if row.message_id == page.judged_message}
+        of_people |= said or {}
         judged = replace(
             newest,
+            topics=of_people.get("topics", newest.topics),
+            sender_type=SenderType(of_people.get("sender_type", (newest.sender_type,))[0]),
             laws=case.laws,
             laws_unclear=False if assessment is None else newest.laws_unclear,
             urgency=case.urgency,

@@ -17,8 +17,14 @@ class StaffActs:
         self.close = casework.close
         self.reopen = casework.reopen
         self.no_reply_needed = casework.no_reply_needed
-        self.correct_laws = casework.correct_laws
-        self.correct_urgency = casework.correct_urgency
+        self.confirm = casework.corrections.confirm
+        self.correct_laws = casework.corrections.correct_laws
+        self.correct_urgency = casework.corrections.correct_urgency
+        self.missed_urgent = casework.corrections.missed_urgent
+        self.sample_is_normal = casework.corrections.sample_is_normal
+        self.correct_danger = casework.corrections.correct_danger
+        self.correct_sender_type = casework.corrections.correct_sender_type
+        self.correct_topics = casework.corrections.correct_topics
         self.note = casework.note
         self.open_notice = casework.open_notice
         self.accept_link = casework.linking.accept_link

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
-from triage.core.assessment import Band, Urgency
+from triage.core.assessment import Band, SenderType, Urgency
 from triage.core.case import WaitingFor
 from triage.ports import DraftContent, DraftRevision, User
 
@@ -35,6 +35,22 @@ class CaseActs(Protocol):
         self, reference: str, *, user: User, version: int, urgency: Urgency, band: Band, reason: str
     ) -> None:
         """Lowering the band needs a reason; raising may leave it empty."""
+
+    def confirm(self, reference: str, *, user: User, version: int) -> None:
+        """Laws and urgency are right as they stand."""
+
+    def missed_urgent(self, reference: str, *, user: User, version: int, urgency: Urgency, reason: str) -> None:
+        """The machine called an urgent question normal; NotAllowed unless it did. `reason` may be empty."""
+
+    def sample_is_normal(self, reference: str, *, user: User, version: int) -> None:
+        """A case of the audit sample is not urgent."""
+
+    def correct_danger(self, reference: str, *, user: User, version: int, danger: bool, reason: str) -> None:
+        """`reason` is not empty when the flag is taken away."""
+
+    def correct_sender_type(self, reference: str, *, user: User, version: int, sender_type: SenderType) -> None: ...
+    def correct_topics(self, reference: str, *, user: User, version: int, topics: tuple[str, ...]) -> None:
+        """One to three known codes, the weightiest first, without repeats."""
 
     def note(self, reference: str, *, user: User, text: str) -> None: ...
 

@@ -128,6 +128,8 @@ def environment(folder: Path) -> Environment:
         when=present.when,
         moment=present.day_and_time,
         size=present.size,
+        week=present.week_words,
+        likeness=present.likeness_words,
         state_words=present.state_words,
         masked=mask_bsn,
         sender=related.sender_words,

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from triage.core.assessment import BAND_ORDER, LAWS, Urgency
 from triage.core.case import WaitingFor
 from triage.core.rights import Right
 from triage.errors import ConflictError, NotAllowed
-from triage.web import related
-from triage.web.cases import URGENCY_CHOICES, Problem, show_case
+from triage.web import judging, related
+from triage.web.cases import Problem, show_case
 from triage.web.desk import Visit
-from triage.web.forms import BadForm
+from triage.web.forms import BadForm, Incomplete
 
 OVERTAKEN = "Iemand anders heeft deze zaak net veranderd. Hieronder staat de nieuwe stand; er is niets gedaan."
 FORBIDDEN = "Dit kan niet in de stand waarin de zaak nu is."
@@ -26,12 +25,9 @@ ON_ITS_WAY = (
     "Dit is al besloten, of de zaak is net veranderd, of er is nog een antwoord van deze zaak onderweg. Kijk nog eens; "
     "er is niets gedaan."
 )
+_JUDGEMENT = "#beoordeling"
 _DECISIONS = frozenset({"samenvoegen", "apart-houden"})
 REASON_MISSING = "Schrijf op waarom. De reden staat straks bij de zaak."
-
-
-class Incomplete(ValueError):
-    """A reason that must be given is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,32 +127,6 @@ def _no_reply_needed(visit: Visit, reference: str) -> None:
     visit.desk.acts.no_reply_needed(reference, user=visit.user, version=_version(visit), reason=_reason(visit))
 
 
-def _correct_laws(visit: Visit, reference: str) -> None:
-    asked = [law for law in visit.form.line("wetten", longest=60).split(",") if law]
-    if not set(asked) <= set(LAWS):
-        raise BadForm("wetten")
-    laws = tuple(law for law in LAWS if law in asked)
-    visit.desk.acts.correct_laws(reference, user=visit.user, version=_version(visit), laws=laws)
-
-
-def _correct_urgency(visit: Visit, reference: str) -> None:
-    choice = visit.form.line("urgentie", longest=40)
-    offered = {f"{band}:{urgency}": (band, urgency) for band, urgency in URGENCY_CHOICES}
-    if choice not in offered:
-        raise BadForm("urgentie")
-    band, urgency = offered[choice]
-    reason = visit.form.text("reden", longest=5000).strip()
-    case = visit.desk.queries.case_page(reference).case
-    if BAND_ORDER.index(band) < BAND_ORDER.index(case.band):
-        if not visit.may(Right.DECIDE):
-            raise NotAllowed("this role may not lower the urgency")
-        if not reason:
-            raise Incomplete
-    visit.desk.acts.correct_urgency(
-        reference, user=visit.user, version=_version(visit), urgency=Urgency(urgency), band=band, reason=reason
-    )
-
-
 def _note(visit: Visit, reference: str) -> None:
     text = visit.form.text("tekst", longest=20_000).strip()
     if not text:
@@ -181,8 +151,14 @@ CASE_ACTS: tuple[CaseAct, ...] = (
     CaseAct("heropenen", Right.WORK, "reopened", "heropend", _reopen),
     CaseAct("sluiten", Right.DECIDE, "closed", "gesloten", _close),
     CaseAct("geen-antwoord", Right.DECIDE, "no_reply_needed", "geen-antwoord", _no_reply_needed),
-    CaseAct("wetten", Right.WORK, "laws_corrected", "wetten", _correct_laws, anchor="#beoordeling"),
-    CaseAct("urgentie", Right.WORK, "urgency_corrected", "urgentie", _correct_urgency, anchor="#beoordeling"),
+    CaseAct("klopt", Right.WORK, "assessment_confirmed", "klopt", judging.confirm, anchor=_JUDGEMENT),
+    CaseAct("wetten", Right.WORK, "laws_corrected", "wetten", judging.correct_laws, anchor=_JUDGEMENT),
+    CaseAct("urgentie", Right.WORK, "urgency_corrected", "urgentie", judging.correct_urgency, anchor=_JUDGEMENT),
+    CaseAct("gemist", Right.AUDIT, "missed_urgent", "gemist", judging.missed_urgent, anchor=_JUDGEMENT),
+    CaseAct("steekproef", Right.AUDIT, "sample_looked_at", "steekproef", judging.sample_is_normal),
+    CaseAct("gevaar", Right.WORK, "danger_corrected", "gevaar", judging.correct_danger, anchor=_JUDGEMENT),
+    CaseAct("vrager", Right.WORK, "sender_type_corrected", "vrager", judging.correct_sender_type, anchor=_JUDGEMENT),
+    CaseAct("onderwerpen", Right.WORK, "topics_corrected", "onderwerpen", judging.correct_topics, anchor=_JUDGEMENT),
     CaseAct("notitie", Right.NOTE, "noted", "notitie", _note, field="tekst", anchor="#notities"),
     CaseAct("samenvoegen", Right.DECIDE, "link_accepted", "samengevoegd", related.accept_link),
     CaseAct("apart-houden", Right.DECIDE, "link_refused", "apart", related.refuse_link),

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from starlette.responses import JSONResponse, Response
 
 from triage.core.actions import Terms
-from triage.core.assessment import LAWS, Assessment, Band, Urgency
+from triage.core.assessment import LAWS, Assessment
 from triage.core.automated import is_no_reply_address
 from triage.core.case import OPEN_STATES, Case
 from triage.core.gate import SIGNATURE
@@ -22,18 +22,21 @@ from triage.errors import NotFound
 from triage.ports import AuditRow, MessageView, OutboxRow
 from triage.web.desk import Visit
 from triage.web.drafting import Editor, editor_of, reply_of
+from triage.web.judging import MISSED_CHOICES, URGENCY_CHOICES, checked_by
 from triage.web.mailtext import FoldedText, clean_html, cues, fold, pieces
-from triage.web.present import law_certainty, margin_words, paused_words, state_words, term, urgency_certainty, when
+from triage.web.present import (
+    law_certainty,
+    margin_words,
+    paused_words,
+    state_words,
+    term,
+    urgency_certainty,
+    week_words,
+    when,
+)
 from triage.web.related import related, shown_notices
 from triage.web.words import word
 
-URGENCY_CHOICES: tuple[tuple[Band, Urgency], ...] = (
-    (Band.URGENT, Urgency.PALLIATIVE),
-    (Band.URGENT, Urgency.TRANSFER),
-    (Band.POSSIBLE, Urgency.PALLIATIVE),
-    (Band.POSSIBLE, Urgency.TRANSFER),
-    (Band.NORMAL, Urgency.REGULAR),
-)
 TROUBLED = ("refused", "uncertain")
 _FEW_RECIPIENTS = 5
 
@@ -129,6 +132,8 @@ def show_case(
         if page.assessment
         else [],
         urgency_choices=URGENCY_CHOICES,
+        missed_choices=MISSED_CHOICES,
+        checked=checked_by(page),
         troubles=troubles(page.outbox),
         troubled_here=troubled_replies(page.outbox).get(case.reference, Counter()),
         related=related(visit, page),
@@ -242,6 +247,12 @@ def audit_words(row: AuditRow) -> str:
             said.append("de zaak is weer open")
         elif key == "raised_to" and value:
             said.append(f"urgentie nu: {word(value, 'band').lower()}")
+        elif key == "held" and value:
+            said.append(f"een mens koos de urgentie; het systeem zou zeggen: {word(value, 'band').lower()}")
+        elif key == "week" and value:
+            said.append(week_words(str(value)))
+        elif key == "danger":
+            said.append(word(value, "danger"))
         elif key == "reply_code" and value:
             said.append(f"code {value}")
         elif key == "waiting_for":
@@ -251,6 +262,10 @@ def audit_words(row: AuditRow) -> str:
             said.append(word(value, group))
         elif key == "laws" and isinstance(value, list | tuple):
             said.append(", ".join(word(law, "law") for law in value) or "geen van de vier wetten")
+        elif key == "sender_type":
+            said.append(word(value, "sender_type"))
+        elif key == "topics" and isinstance(value, list | tuple):
+            said += [word(topic, "topic") for topic in value]
         elif key == "recipients" and isinstance(value, list | tuple):
             said += recipient_words([str(one) for one in value])
         elif key == "reasons" and isinstance(value, list | tuple):

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from starlette.responses import Response
 
+from triage.core.audit_sample import upper_bound
 from triage.web.desk import Visit
+from triage.web.present import at_most
 from triage.web.worklist import today_ends
+
+_YEAR = timedelta(days=365)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +29,8 @@ class Figure:
 def dashboard_screen(visit: Visit) -> Response:
     queries, now = visit.desk.queries, visit.now
     numbers = queries.supervision(now=now, today_ends=today_ends(visit))
+    found_late, sample = queries.found_late(now - _YEAR), queries.audit_sample(now - _YEAR)
+    bound = upper_bound(sample.found_urgent, sample.looked_at)
     work = "/werkvoorraad"
     promises = [
         Figure("Open zaken", numbers.open, work, "", "Alles wat nog een antwoord nodig heeft."),
@@ -56,12 +63,32 @@ def dashboard_screen(visit: Visit) -> Response:
             "Mail in de mailbox die nog geen uitkomst heeft.",
         ),
     ]
+    judging = [
+        Figure(
+            "Spoed laat gevonden",
+            len({row.reference for row in found_late}),
+            "#laat-gevonden",
+            "warning",
+            "De computer noemde deze zaak eerst gewoon. In de laatste 12 maanden.",
+        ),
+        Figure(
+            "Steekproef te bekijken",
+            len(sample.open),
+            "#steekproef",
+            "",
+            "Niemand keek nog of hier toch spoed bij zit.",
+        ),
+    ]
     return visit.page(
         "toezicht.html",
         promises=promises,
+        judging=judging,
         mail=mail,
         uncertain=[row for row in queries.outbox(states=("uncertain",)) if not row.settled],
         refused=[row for row in queries.outbox(states=("refused",)) if not row.settled],
         quarantined=queries.quarantined(),
         ledger=queries.ledger(),
+        found_late=found_late,
+        sample=sample,
+        at_most=at_most(bound) if bound is not None else "",
     )

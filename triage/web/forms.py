@@ -22,6 +22,10 @@ class BadForm(ValueError):
     """The form is not one of ours: a field is missing or holds what no page offers. Names the field only."""
 
 
+class Incomplete(ValueError):
+    """A reason that must be given is missing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Form:
     """The fields of one request: name → values in order."""

@@ -5,6 +5,7 @@ Everything is pure: `now` is an argument, moments are aware and shown in Europe/
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 
 from triage.core.assessment import Assessment, Band, Urgency
@@ -124,3 +125,21 @@ def margin_words(margin: float) -> str:
     if margin < 0.1:
         return "bijna gelijk"
     return "een stuk minder waarschijnlijk" if margin < 0.35 else "veel minder waarschijnlijk"
+
+
+def likeness_words(similarity: float) -> str:
+    """How much an example of the corpus is like the mail, by its strongest words; the same mail scores about 0.5."""
+    if similarity >= 0.35:
+        return "lijkt heel veel"
+    return "lijkt erop" if similarity >= 0.18 else "lijkt een beetje"
+
+
+def at_most(share: float) -> str:
+    """'4,9%', rounded up: a bound is never told smaller than it is."""
+    return f"{math.ceil(share * 1000) / 10:.1f}%".replace(".", ",")
+
+
+def week_words(week: str) -> str:
+    """'week 47 van 2026' for "2026-W47"."""
+    year, _, number = week.partition("-W")
+    return f"week {int(number)} van {year}" if number.isdigit() else week

@@ -68,11 +68,11 @@ def test_waiting_for_the_sender_pauses_and_resuming_gives_the_days_back(desk: Ha
 def test_lowering_the_urgency_needs_a_reason_and_ends_the_short_term(desk: Harness, user: User) -> None:
     version = case(desk).version
     with pytest.raises(NotAllowed):
-        desk.casework.correct_urgency(
+        desk.casework.corrections.correct_urgency(
             REF, user=user, version=version, urgency=Urgency.REGULAR, band=Band.NORMAL, reason=" "
         )
     assert case(desk).band is Band.URGENT
-    desk.casework.correct_urgency(
+    desk.casework.corrections.correct_urgency(
         REF, user=user, version=version, urgency=Urgency.REGULAR, band=Band.NORMAL, reason="vraag van vorig jaar"
     )
     assert (case(desk).band, case(desk).urgency, case(desk).take_up_due) == (Band.NORMAL, Urgency.REGULAR, None)
@@ -80,16 +80,16 @@ def test_lowering_the_urgency_needs_a_reason_and_ends_the_short_term(desk: Harne
 
 def test_urgency_and_band_cannot_contradict_each_other(desk: Harness, user: User) -> None:
     with pytest.raises(NotAllowed):
-        desk.casework.correct_urgency(
+        desk.casework.corrections.correct_urgency(
             REF, user=user, version=case(desk).version, urgency=Urgency.REGULAR, band=Band.URGENT, reason="x"
         )
 
 
 def test_laws_are_corrected_in_a_fixed_order(desk: Harness, user: User) -> None:
-    desk.casework.correct_laws(REF, user=user, version=case(desk).version, laws=("zvw", "wmo"))
+    desk.casework.corrections.correct_laws(REF, user=user, version=case(desk).version, laws=("zvw", "wmo"))
     assert case(desk).laws == ("wmo", "zvw")
     with pytest.raises(NotAllowed):
-        desk.casework.correct_laws(REF, user=user, version=case(desk).version, laws=("awbz",))
+        desk.casework.corrections.correct_laws(REF, user=user, version=case(desk).version, laws=("awbz",))
 
 
 def test_an_edit_voids_an_approval_and_takes_the_mail_back(desk: Harness, user: User) -> None:
@@ -267,12 +267,12 @@ def test_an_answer_ends_the_wait_for_the_sender(desk: Harness, user: User) -> No
 
 def test_a_correction_renews_the_machines_draft_and_never_a_persons(desk: Harness, user: User) -> None:
     before = desk.store.queries.case_page(REF).drafts[0]
-    desk.casework.correct_laws(REF, user=user, version=case(desk).version, laws=("jeugdwet",))
+    desk.casework.corrections.correct_laws(REF, user=user, version=case(desk).version, laws=("jeugdwet",))
     page = desk.store.queries.case_page(REF)
     assert page.drafts[0].revision > before.revision
     assert page.drafts[0].content.body != before.content.body
     assert page.drafts[0].content.to == before.content.to
     mine = replace(before.content, body="Mijn eigen tekst.")
     desk.approval.save_draft(REF, user=user, base_revision=page.drafts[0].revision, content=mine)
-    desk.casework.correct_laws(REF, user=user, version=case(desk).version, laws=("wmo",))
+    desk.casework.corrections.correct_laws(REF, user=user, version=case(desk).version, laws=("wmo",))
     assert desk.store.queries.case_page(REF).drafts[0].content == mine

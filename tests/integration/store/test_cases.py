@@ -192,6 +192,12 @@ def test_corrections_change_what_the_lists_show(store: SqlStore, make: Maker) ->
     assert (page.topics, page.laws_unclear) == (("wonen",), False)
     assert page.assessment is not None
     assert page.assessment.topics == ("indicatie", "verblijf")  # what the machine said stays
+    assert (page.sender_type, page.judged_message) == ("gemeente", message.id)
+    assert {(row.field, row.before, row.after, row.message_id, row.actor) for row in page.corrections} == {
+        ("topics", (), ("wonen",), message.id, "u"),
+        ("laws", (), ("wmo",), message.id, "u"),
+        ("sender_type", (), ("gemeente",), message.id, "u"),
+    }
 
 
 def test_notes_show_their_author(store: SqlStore, make: Maker) -> None:

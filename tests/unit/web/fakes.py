@@ -28,6 +28,7 @@ from triage.ports import (
     Credentials,
     DraftContent,
     DraftRevision,
+    FoundLate,
     GoLive,
     JobHealth,
     LedgerSummary,
@@ -36,6 +37,7 @@ from triage.ports import (
     OutboxRow,
     QuarantineRow,
     SameClient,
+    SampleFigures,
     Supervision,
     User,
 )
@@ -196,6 +198,8 @@ class Helpdesk:
     asked: list[CaseFilter] = field(default_factory=list)
     alike: dict[str, list[SameClient]] = field(default_factory=dict)
     last_hour: int = 0
+    late: list[FoundLate] = field(default_factory=list)
+    sample: SampleFigures = field(default_factory=lambda: SampleFigures(0, 0, 0))
     undo: timedelta = timedelta(seconds=20)
 
     def put(self, page: CasePage) -> CasePage:
@@ -307,6 +311,12 @@ class Helpdesk:
     def same_client(self, reference: str) -> Sequence[SameClient]:
         return self.alike.get(reference, ())
 
+    def found_late(self, since: datetime) -> Sequence[FoundLate]:
+        return [row for row in self.late if row.at >= since]
+
+    def audit_sample(self, since: datetime) -> SampleFigures:
+        return self.sample
+
     def health(self) -> Sequence[JobHealth]:
         return [
             JobHealth("poll", self.clock() - timedelta(seconds=12), self.clock() - timedelta(seconds=11), "", None),
@@ -323,7 +333,9 @@ class Helpdesk:
         if version is not None and version != page.case.version:
             raise ConflictError("stale")
         of_page = {
-            name: changes.pop(name) for name in ("assignee_name", "notes", "drafts", "outbox") if name in changes
+            name: changes.pop(name)
+            for name in ("assignee_name", "notes", "drafts", "outbox", "sender_type", "topics", "sampled")
+            if name in changes
         }
         case = replace(page.case, version=page.case.version + 1, **changes)  # type: ignore[arg-type]
         self.put(replace(page, case=case, **of_page))  # type: ignore[arg-type]
@@ -401,6 +413,33 @@ class Helpdesk:
             take_up_due=case.take_up_due,
             at_risk_at=case.at_risk_at,
         )
+
+    def confirm(self, reference: str, *, user: User, version: int) -> None:
+        self._change("confirm", reference, version)
+
+    def missed_urgent(self, reference: str, *, user: User, version: int, urgency: Urgency, reason: str) -> None:
+        page = self.case_page(reference)
+        if not page.machine_said_normal and not page.sampled:
+            raise NotAllowed("not missed")
+        case = with_band(self.case_page(reference).case, Band.URGENT, self.clock(), RULES)
+        self._change(
+            "missed_urgent", reference, version, urgency=urgency, band=Band.URGENT, take_up_due=case.take_up_due
+        )
+
+    def sample_is_normal(self, reference: str, *, user: User, version: int) -> None:
+        if not self.case_page(reference).sampled:
+            raise ConflictError("looked at")
+        self._change("sample_is_normal", reference, version, sampled="")
+
+    def correct_danger(self, reference: str, *, user: User, version: int, danger: bool, reason: str) -> None:
+        self._change("correct_danger", reference, version, danger=danger)
+
+    def correct_sender_type(self, reference: str, *, user: User, version: int, sender_type: SenderType) -> None:
+        self._change("correct_sender_type", reference, version, sender_type=sender_type)
+
+    def correct_topics(self, reference: str, *, user: User, version: int, topics: tuple[str, ...]) -> None:
+        assert 1 <= len(topics) <= 3
+        self._change("correct_topics", reference, version, topics=topics)
 
     def note(self, reference: str, *, user: User, text: str) -> None:
         self._note(reference, user, text)
