@@ -225,7 +225,7 @@ def _method(manifest: Manifest) -> str:
         "Normalised text (NFC, lower case; numbers, dates, addresses, telephones and postcodes masked) → TF-IDF of",
         f"words 1-2 and of characters 2-5 inside words ({settings['features']} features) → eight independent balanced",
         f"linear heads ({settings['loss']} loss, C = {settings['C']:g}): four laws, whether any law applies,",
-        "palliative, transfer, danger. Sender type and kind (multinomial) and topics (one against the rest) on the",
+        "palliative, transfer, danger. Sender type, topics (one against the rest) and kind (multinomial) on the",
         "same features.",
     ]
     if manifest.encoder:
@@ -306,8 +306,8 @@ def _urgency(manifest: Manifest) -> str:
         _table(["unseen authors", *(name for name, _ in columns)], rows),
         "",
         f"Share of normal mail above the cut that the model alone needs for a recall of {curve}.",
-        f"t_lo asks that rules and model together find {LOW_RECALL:.0%} with at most {LOW_ALARMS:.0%} alarms; where",
-        f"both cannot hold, recall wins up to {LOW_ALARMS_CAP:.0%} alarms.",
+        f"t_lo asks that rules and model together find {LOW_RECALL:.0%} with alarms on at most {LOW_ALARMS:.0%} of",
+        f"ordinary normal mail; where both cannot hold, recall wins up to {LOW_ALARMS_CAP:.0%}.",
         f"t_hi has at most {URGENT_ALARMS:.0%} of normal mail above it.",
         f"Danger takes at most {DANGER_ALARMS:.0%} alarms whatever its recall, because it alerts at once.",
         "Look-alikes are four in ten of the normal mails here, far more than in a mailbox.",

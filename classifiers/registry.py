@@ -28,6 +28,7 @@ from classifiers.neighbours import Neighbours
 from classifiers.rules import RuleNet
 from triage.core.assessment import LAWS, Evidence, Neighbour, SenderType, Verdict
 from triage.errors import ModelUnavailable
+from triage.logs import get_logger
 
 CURRENT = Path(__file__).parent / "models" / "current"
 RULES = Path(__file__).parent / "rules.toml"
@@ -170,8 +171,8 @@ class HybridClassifier:
         self._rules = rules
         fits = model is not None and encoder is not None and model.manifest.encoder == encoder.name
         self._encoder = encoder if fits else None
-        parts = [model.manifest.model_id if model else "none", f"rules-{rules.sha256[:8]}"]
-        self.model_id = "+".join([*parts, "encoder"] if fits else parts)
+        self._plain_id = f"{model.manifest.model_id if model else 'none'}+rules-{rules.sha256[:8]}"
+        self.model_id = f"{self._plain_id}+encoder" if fits else self._plain_id
         self.languages: frozenset[str] = frozenset(model.manifest.languages) if model else frozenset()
 
     @property
@@ -190,8 +191,19 @@ class HybridClassifier:
                 Verdict({}, {}, {}, evidence=tuple(self._rule_evidence(text, None, {})), model=self.model_id)
                 for text in texts
             ]
-        vectors = None if self._encoder is None else self._encoder.vectors(texts)
+        vectors = self._vectors(texts)
         return [self._verdict(model, text, None if vectors is None else vectors[i]) for i, text in enumerate(texts)]
+
+    def _vectors(self, texts: Sequence[str]) -> Vectors | None:
+        """None without an encoder, and when it fails: the n-grams then judge alone, under their own model id, so that
+        re-screening comes back to these mails."""
+        if self._encoder is None:
+            return None
+        try:
+            return self._encoder.vectors(texts)
+        except Exception as exc:  # a package of others, on text of strangers
+            get_logger().error("encoder_failed", count=len(texts), exc_info=exc)
+            return None
 
     def _verdict(self, model: LoadedModel, text: str, vector: Vectors | None) -> Verdict:
         judged = model.verdict(text, vector)
@@ -210,7 +222,7 @@ class HybridClassifier:
             machine_kind=judged.machine_kind,
             neighbours=model.alike(judged),
             unknown_words=model.unknown_words(judged),
-            model=self.model_id,
+            model=self._plain_id if vector is None else self.model_id,
         )
 
     def _rule_evidence(

@@ -33,8 +33,8 @@ MAX_FOLDS = 10
 
 URGENT_ALARMS = 0.03  # t_hi: at most this share of out-of-fold normals above
 LOW_RECALL = 0.99  # t_lo: wanted recall on unseen authors
-LOW_ALARMS = 0.10  # t_lo: wanted share of normals above
-LOW_ALARMS_CAP = 0.35  # beyond this the short list would no longer be short
+LOW_ALARMS = 0.10  # t_lo: wanted share of ordinary normal mail above
+LOW_ALARMS_CAP = 0.12  # where LOW_RECALL cannot be had, recall wins up to here: beyond it staff stop believing the list
 RULE_RECALL = 0.99  # of the wanted mails that a rule hits, this share is over the border of support rules
 DANGER_ALARMS = 0.05  # the danger flag alerts at once: more false alarms would teach people to ignore it
 FALSE_LAW = 0.10  # wanted share of mails without any law on which one is named
@@ -268,15 +268,21 @@ def rule_border(scores: FloatArray, wanted: BoolArray, hit: BoolArray) -> float:
 
 
 def urgency_cuts(
-    scores: FloatArray, urgent: BoolArray, ruled: BoolArray | None = None, ruled_urgent: BoolArray | None = None
+    scores: FloatArray,
+    urgent: BoolArray,
+    ruled: BoolArray | None = None,
+    ruled_urgent: BoolArray | None = None,
+    ordinary: BoolArray | None = None,
 ) -> tuple[float, float]:
     """(t_lo, t_hi) on the likelier of both urgency heads; recall wins over alarms up to the cap.
 
     `ruled` marks the mails that a rule raises to the short term, `ruled_urgent` those that it puts in the band urgent:
-    what a band must find and may cost is counted on rules and model together, as staff get it.
+    what a band must find and may cost is counted on rules and model together, as staff get it. `ordinary` marks the
+    mails that are no look-alikes: what t_lo may cost is counted on those, since the corpus holds far more look-alikes
+    than a mailbox does.
     """
     raised = scores if ruled is None else np.where(ruled, np.inf, scores)
-    normals, positives = raised[~urgent], raised[urgent]
+    normals, positives = raised[~urgent if ordinary is None else ~urgent & ordinary], raised[urgent]
     firm = scores if ruled_urgent is None else np.where(ruled_urgent, np.inf, scores)
     high = min(above_share(firm[~urgent], URGENT_ALARMS), 1.0)
     wanted = for_recall(positives, LOW_RECALL)
@@ -349,7 +355,7 @@ def choose(chance: Mapping[str, FloatArray], rows: Sequence[LabelledMail], marks
         raised = marks.raised(likelier, borders["urgency"])
         firm = marks.strong_firm
         dangerous = marks.dangerous(chance["danger"], borders["danger"])
-    low_high = urgency_cuts(likelier, urgent, raised, firm)
+    low_high = urgency_cuts(likelier, urgent, raised, firm, np.array([not row.hard for row in rows]))
     danger = danger_cut(chance["danger"], wanted["danger"], dangerous)
     return {
         "law_thresholds": {law: law_cut(chance[law], wanted[law]) for law in LAWS},

@@ -26,6 +26,7 @@ _WATCH_SECONDS = 60
 _HOUR = 3600
 _SELDOM = dict.fromkeys(("rescreen", "audit_sample"), timedelta(seconds=2.5 * _HOUR))
 """Jobs that run less often than the mailbox alarm: how long one may be silent before it counts as late."""
+_RETRY = timedelta(seconds=20)  # of a seldom job that failed
 _STOP_SECONDS = 20
 _NEWS_PAUSE_SECONDS = 0.05  # a server that announces without end does not get a poll without end
 
@@ -141,6 +142,14 @@ class Host:
             get_logger().error("health_not_recorded", job=name, hint=str(exc))
         else:
             self._unrecorded.discard(name)
+        if error or name in self._unrecorded:
+            self._try_soon(name)
+
+    def _try_soon(self, name: str) -> None:
+        """A seldom job that failed does not wait for its next turn: an hour of alarm would outlive a full disk."""
+        job = self._scheduler.get_job(name) if name in _SELDOM and not self._stopping else None
+        if job is not None:
+            job.modify(next_run_time=self.product.clock() + _RETRY)
 
     def _note_run(self, name: str, error: str) -> None:
         with self.product.store.begin() as uow:

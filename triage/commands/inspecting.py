@@ -108,10 +108,6 @@ def describe(path: str, index: int, reading: Reading) -> dict[str, Any]:
             }
             for item in assessment.evidence
         ],
-        "neighbours": [
-            {"id": item.id, "laws": list(item.laws), "urgency": item.urgency, "similarity": item.similarity}
-            for item in assessment.neighbours
-        ],
         "model": assessment.model,
     }
 

@@ -261,6 +261,18 @@ def test_without_its_encoder_a_model_judges_by_n_grams_with_their_own_borders(
     assert load_classifier(fused_folder, rules_path=rules_path, use_encoder=False).has_encoder is False
 
 
+def test_an_encoder_that_fails_leaves_the_n_grams_to_judge(fused_folder: Path, rules_path: Path) -> None:
+    class Broken(Vowels):
+        def vectors(self, texts: Sequence[str]) -> Vectors:
+            raise MemoryError
+
+    text = "vraag\n\nMijn moeder ligt thuis op bed en de zuster komt."
+    broken = fused_classifier(fused_folder, rules_path, Broken())
+    (verdict,) = broken.verdicts([text])
+    assert verdict == fused_classifier(fused_folder, rules_path, None).verdicts([text])[0]
+    assert verdict.model != broken.model_id  # re-screening will look at it again
+
+
 def test_a_support_rule_counts_only_where_the_model_does_not_rule_it_out(fused_folder: Path, tmp_path: Path) -> None:
     rules = tmp_path / "rules.toml"
     rules.write_text(RULES.replace('head = "palliative"', 'head = "palliative"\nsupport = true'), encoding="utf-8")
