@@ -17,21 +17,24 @@ from classifiers.registry import HybridClassifier, load_classifier, rules_only
 from triage.adapters.imap import ImapMailbox
 from triage.adapters.isolation import ChildReader, ended_when_stuck
 from triage.adapters.mark_file import SendingMarkFile
+from triage.adapters.model_folder import ModelFolder
 from triage.adapters.oauth import OAuthTokens, identity_of
 from triage.adapters.seal import Keyring
 from triage.adapters.smtp import SmtpSender
 from triage.adapters.store import SqlStore, open_store
+from triage.adapters.switchable import SwitchableClassifier
 from triage.adapters.token_store import SqlTokenStore
 from triage.core.decide import Policy
 from triage.errors import ConfigError, ModelUnavailable, StoreUnavailable
 from triage.logs import get_logger
-from triage.ports import Clock, TokenState
+from triage.ports import Clock, RunningModel, TokenState
 from triage.services.alerts import Alerts
 from triage.services.approval import Approval
 from triage.services.audit_sample import AuditSample
 from triage.services.casework import Casework
 from triage.services.intake import Intake
 from triage.services.letters import Letters
+from triage.services.models import Models
 from triage.services.reading import Reader
 from triage.services.redraft import Redraft
 from triage.services.relay import Relay
@@ -60,7 +63,9 @@ class Product:
     store: SqlStore
     mailbox: ImapMailbox
     sender: SmtpSender
-    classifier: HybridClassifier
+    reader: Reader
+    classifier: SwitchableClassifier[HybridClassifier]
+    models: Models
     letters: Letters
     intake: Intake
     relay: Relay
@@ -74,6 +79,14 @@ class Product:
     lone_reader: ChildReader
     lock: IO[str]
 
+    def take_chosen_model(self) -> bool:
+        """True when another model judges from now on, here and in the child that reads one mail by itself."""
+        if not self.classifier.look_once():
+            return False
+        self.reader.model_languages = self.classifier.languages
+        self.lone_reader.renew()
+        return True
+
     def close(self) -> None:
         self.lone_reader.close()
         self.mailbox.close()
@@ -82,7 +95,38 @@ class Product:
 
 
 def classifier_for(settings: Settings) -> HybridClassifier:
-    """The trained model, or the rules alone when there is none: every mail is then `possible`."""
+    """The model in use: the one that a person chose when it is sound, else the one of the product."""
+    return switchable_classifier(settings).model
+
+
+def switchable_classifier(settings: Settings) -> SwitchableClassifier[HybridClassifier]:
+    """The model in use, for a process that goes on when another one is chosen."""
+    return SwitchableClassifier(
+        load=functools.partial(chosen_classifier, settings),
+        fall_back=functools.partial(shipped_classifier, settings),
+        stamp=ModelFolder(settings.data_dir).stamp,
+    )
+
+
+def chosen_classifier(settings: Settings) -> HybridClassifier:
+    """The model that a person chose; the product's own when nobody did. Raises ModelUnavailable."""
+    choice = ModelFolder(settings.data_dir).choice()
+    classifier = classifier_of(settings, choice.id if choice else None)
+    if choice is not None:
+        get_logger().info("model_chosen", model=classifier.model_id, state="feedback" if choice.id else "shipped")
+    return classifier
+
+
+def classifier_of(settings: Settings, model_id: str | None) -> HybridClassifier:
+    """The model of this id, made from feedback; None: the product's own. Raises ModelUnavailable."""
+    if model_id is None:
+        return shipped_classifier(settings)
+    directory = ModelFolder(settings.data_dir).directory(model_id)
+    return load_classifier(directory, rules_path=RULES, use_encoder=settings.model.encoder == "auto")
+
+
+def shipped_classifier(settings: Settings) -> HybridClassifier:
+    """The trained model of the product, or the rules alone when there is none: every mail is then `possible`."""
     directory = settings.model.directory
     directory = directory if directory.is_absolute() else ROOT / directory
     try:
@@ -92,7 +136,24 @@ def classifier_for(settings: Settings) -> HybridClassifier:
         return rules_only(RULES)
 
 
-def reader_for(settings: Settings, classifier: HybridClassifier | None = None) -> Reader:
+def models_for(settings: Settings, store: SqlStore, running: Callable[[], RunningModel], clock: Clock) -> Models:
+    """The choice of the model, for the screens and for the commands."""
+    return Models(
+        shelf=ModelFolder(settings.data_dir),
+        store=store,
+        clock=clock,
+        try_model=functools.partial(classifier_of, settings),
+        running=running,
+    )
+
+
+def running_model(classifier: HybridClassifier, fault: str = "") -> RunningModel:
+    return RunningModel(
+        classifier.model_id, classifier.manifest.key_figures() if classifier.manifest is not None else {}, fault
+    )
+
+
+def reader_for(settings: Settings, classifier: SwitchableClassifier[HybridClassifier] | None = None) -> Reader:
     """Reads mail with these settings; loads the model when none is given (in a child process)."""
     judge = classifier or classifier_for(settings)
     return Reader(
@@ -180,7 +241,8 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
                 uow.set_fact(LIVE_SINCE_FACT, since.isoformat())
     if lost:
         get_logger().warning("outcome_unknown_after_stop", count=len(lost))
-    classifier = classifier_for(settings)
+    classifier = switchable_classifier(settings)
+    get_logger().info("model_in_use", model=classifier.model_id)
     letters = Letters(
         templates=TEMPLATES,
         organisation=settings.organisation,
@@ -271,7 +333,9 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
         store=store,
         mailbox=mailbox,
         sender=sender,
+        reader=reader,
         classifier=classifier,
+        models=models_for(settings, store, lambda: running_model(classifier.model, classifier.fault), clock),
         letters=letters,
         intake=intake,
         relay=relay,

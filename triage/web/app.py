@@ -23,9 +23,9 @@ from starlette.types import Scope
 from triage.core.gate import mask_bsn
 from triage.core.rights import Right
 from triage.core.sla import SlaRules
-from triage.ports import Accounts, Clock, Queries, User
+from triage.ports import Accounts, Clock, ModelOverview, Queries, User
 from triage.settings import Organisation, WebSettings
-from triage.web import account, admin, cases, draft_acts, present, related, worklist
+from triage.web import account, admin, cases, draft_acts, model_choice, present, related, worklist
 from triage.web.acts import CaseActs
 from triage.web.auth import Logins, password_hash
 from triage.web.case_acts import CASE_ACTS, case_act_screen
@@ -63,13 +63,15 @@ def create_app(
     health: Callable[[], Mapping[str, object]],
     templates: Path,
     on_access: OnAccess = _nobody_listens,
+    models: Callable[[], ModelOverview | None] = lambda: None,
 ) -> Starlette:
     """The web app of the staff screens.
 
     `session_secret` is at least 32 bytes, the same on every node and at every start. `mode` is "shadow" or "live".
     `health` gives "healthy" (bool) and moments, for /gezond; "breaker_tripped" (bool) in it is shown on Beheer.
     `templates` is the folder that holds `web/`. `on_access(user, reference, action)` hears of every
-    view of and act on a case, after it happened.
+    view of and act on a case, after it happened. `models` tells which model judges and which others there are; None:
+    Beheer shows nothing of it.
     """
     https = settings.public_url.startswith("https://")
     sessions = Sessions(accounts, secret=session_secret, clock=clock, absolute=timedelta(hours=settings.session_hours))
@@ -88,6 +90,7 @@ def create_app(
         mode=mode,
         health=health,
         on_access=on_access,
+        models=models,
         cookie="__Host-triage" if https else "triage",
         https=https,
     )
@@ -177,6 +180,8 @@ def routes(desk: Desk) -> list[Route | Mount]:
         get("/beheer", admin.admin_screen, Right.ADMINISTER),
         post("/beheer/quarantaine", admin.release_quarantined_screen, Right.ADMINISTER),
         post("/beheer/opnieuw-versturen", admin.resend_screen, Right.ADMINISTER),
+        post("/beheer/model", model_choice.promote_screen, Right.ADMINISTER),
+        post("/beheer/model/terug", model_choice.roll_back_screen, Right.ADMINISTER),
         post("/beheer/noodrem", admin.release_breaker_screen, Right.ADMINISTER),
         Mount("/static", GZipMiddleware(_Static(directory=STATIC), minimum_size=1000), name="static"),
     ]

@@ -33,6 +33,7 @@ from triage.ports import (
     JobHealth,
     LedgerSummary,
     MessageView,
+    ModelOverview,
     NoteRow,
     OutboxRow,
     QuarantineRow,
@@ -201,6 +202,8 @@ class Helpdesk:
     late: list[FoundLate] = field(default_factory=list)
     sample: SampleFigures = field(default_factory=lambda: SampleFigures(0, 0, 0))
     undo: timedelta = timedelta(seconds=20)
+    models: ModelOverview | None = None
+    model_trouble: Exception | None = None
 
     def put(self, page: CasePage) -> CasePage:
         self.pages[page.case.reference] = page
@@ -517,6 +520,16 @@ class Helpdesk:
     def release_breaker(self, *, user: User) -> None:
         self.done.append(("release_breaker", ""))
 
+    def promote_model(self, model_id: str, *, user: User) -> None:
+        if self.model_trouble is not None:
+            raise self.model_trouble
+        self.done.append(("promote_model", model_id))
+
+    def roll_back_model(self, *, user: User) -> None:
+        if self.model_trouble is not None:
+            raise self.model_trouble
+        self.done.append(("roll_back_model", user.id))
+
 
 @dataclass
 class FakeAccounts:
@@ -628,6 +641,7 @@ class World:
             health=lambda: self.report,
             templates=TEMPLATES,
             on_access=lambda user, reference, action: self.seen.append((user.id, reference, action)),
+            models=lambda: self.helpdesk.models,
         )
 
     def browser(self) -> Browser:
