@@ -33,6 +33,7 @@ from triage.services.approval import Approval
 from triage.services.audit_sample import AuditSample
 from triage.services.casework import Casework
 from triage.services.intake import Intake
+from triage.services.judgement_report import JudgementWatch
 from triage.services.letters import Letters
 from triage.services.models import Models
 from triage.services.reading import Reader
@@ -72,6 +73,7 @@ class Product:
     watch: DeadlineWatch
     rescreen: Rescreen
     audit_sample: AuditSample
+    judgement: JudgementWatch
     casework: Casework
     approval: Approval
     clock: Clock
@@ -350,6 +352,7 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
             clock=clock,
             owner=owner,
         ),
+        judgement=JudgementWatch(store=store, queries=store.queries, alerts=alerts, clock=clock),
         audit_sample=AuditSample(store=store, queries=store.queries, share=settings.model.audit_share, clock=clock),
         casework=Casework(
             store=store,

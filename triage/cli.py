@@ -137,6 +137,18 @@ def report_ledger(
     raise typer.Exit(run(begin=begin, end=end, form=form))
 
 
+@reports.command("judgement")
+def report_judgement(
+    begin: Annotated[str, typer.Option("--from", help="A day of the first week, such as 2026-09-28.")] = "",
+    end: Annotated[str, typer.Option("--to", help="A day of the last week.")] = "",
+    form: Annotated[str, typer.Option("--format", help="text, csv or json.")] = "text",
+) -> None:
+    """How the machine judged per week (without days: the last eight), and what departs from the weeks before."""
+    from triage.commands.judgement_reporting import report_judgement as run
+
+    raise typer.Exit(run(begin=begin, end=end, form=form))
+
+
 @app.command()
 def migrate() -> None:
     """Brings the database to this version's tables (PostgreSQL; SQLite does so by itself at start)."""

@@ -25,7 +25,7 @@ from triage.web.app import create_app
 _WATCH_SECONDS = 60
 _MODEL_SECONDS = 30
 _HOUR = 3600
-_SELDOM = dict.fromkeys(("rescreen", "audit_sample"), timedelta(seconds=2.5 * _HOUR))
+_SELDOM = dict.fromkeys(("rescreen", "audit_sample", "judgement"), timedelta(seconds=2.5 * _HOUR))
 """Jobs that run less often than the mailbox alarm: how long one may be silent before it counts as late."""
 _STOP_SECONDS = 20
 _NEWS_PAUSE_SECONDS = 0.05  # a server that announces without end does not get a poll without end
@@ -96,6 +96,7 @@ class Host:
         self._every(_MODEL_SECONDS, "model", self._look_for_model)
         self._every(_HOUR, "rescreen", self._rescreen)
         self._every(_HOUR, "audit_sample", self._draw_sample)
+        self._every(_HOUR, "judgement", self._watch_judgement)
         self._scheduler.start()
         waker = asyncio.create_task(self._wake_relay())
         watcher = asyncio.create_task(self._await_news())
@@ -227,6 +228,12 @@ class Host:
             get_logger().info("sample_drawn", drawn=drawn)
         return True
 
+    async def _watch_judgement(self) -> bool:
+        alarms = await asyncio.to_thread(self.product.judgement.watch_once)
+        if alarms:
+            get_logger().warning("judgement_drifts", reasons=list(alarms))
+        return True
+
     async def _wake_relay(self) -> None:
         """An acknowledgement does not wait for the relay's next turn."""
         while True:
@@ -311,4 +318,5 @@ def create_web_app(product: Product, *, health: Callable[[], dict[str, object]])
         templates=TEMPLATES,
         on_access=on_access,
         models=product.models.overview,
+        judgement=lambda: product.judgement.latest,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -20,6 +20,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from triage.core.drift import WeekReport
 from triage.core.gate import mask_bsn
 from triage.core.rights import Right
 from triage.core.sla import SlaRules
@@ -64,6 +65,7 @@ def create_app(
     templates: Path,
     on_access: OnAccess = _nobody_listens,
     models: Callable[[], ModelOverview | None] = lambda: None,
+    judgement: Callable[[], Sequence[WeekReport]] = lambda: (),
 ) -> Starlette:
     """The web app of the staff screens.
 
@@ -71,7 +73,7 @@ def create_app(
     `health` gives "healthy" (bool) and moments, for /gezond; "breaker_tripped" (bool) in it is shown on Beheer.
     `templates` is the folder that holds `web/`. `on_access(user, reference, action)` hears of every
     view of and act on a case, after it happened. `models` tells which model judges and which others there are; None:
-    Beheer shows nothing of it.
+    Beheer shows nothing of it. `judgement` gives the past weeks for Toezicht, oldest first.
     """
     https = settings.public_url.startswith("https://")
     sessions = Sessions(accounts, secret=session_secret, clock=clock, absolute=timedelta(hours=settings.session_hours))
@@ -91,6 +93,7 @@ def create_app(
         health=health,
         on_access=on_access,
         models=models,
+        judgement=judgement,
         cookie="__Host-triage" if https else "triage",
         https=https,
     )
@@ -131,6 +134,7 @@ def environment(folder: Path) -> Environment:
         when=present.when,
         moment=present.day_and_time,
         size=present.size,
+        percent=present.percent,
         week=present.week_words,
         likeness=present.likeness_words,
         state_words=present.state_words,

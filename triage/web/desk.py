@@ -6,7 +6,7 @@ checks the form's CSRF token and the person's right, and turns our errors into D
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
+from triage.core.drift import WeekReport
 from triage.core.rights import Right
 from triage.core.sla import SlaRules
 from triage.errors import ConflictError, NotAllowed, NotFound, StoreUnavailable
@@ -99,6 +100,7 @@ class Desk:
     health: HealthReport
     on_access: OnAccess
     models: Callable[[], ModelOverview | None]
+    judgement: Callable[[], Sequence[WeekReport]]
     cookie: str
     https: bool
 

@@ -242,6 +242,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "alert": {
         "danger": "mogelijk gevaar",
         "found_late": "spoed laat gevonden",
+        "judgement_drift": "de computer oordeelt anders dan in de weken ervoor",
         "secure_mail_ends": "een beveiligde mail verloopt bijna",
         "sign_in_needed": "opnieuw aanmelden bij de mailserver is nodig",
         "at_risk": "bijna te laat",
@@ -271,6 +272,24 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "acknowledgement_uncertain": "De verbinding viel weg tijdens het versturen. Misschien weet de vrager nog niet "
         "dat de mail is aangekomen. Verstuur de bevestiging alleen opnieuw als dat zo is.",
     },
+    "drift": {
+        "bands": "de verdeling over dringend, mogelijk dringend en gewoon",
+        "laws": "de verdeling over de wetten",
+        "topics": "de verdeling over de onderwerpen",
+        "possible": "het deel ‘mogelijk dringend’",
+        "unknown_words": "het aantal woorden dat het model niet kent",
+        "nearest": "hoe sterk de mails op de voorbeelden van het model lijken",
+        "overridden_laws": "hoe vaak collega’s de wetten verbeteren",
+        "overridden_urgency": "hoe vaak collega’s de urgentie verbeteren",
+        "overridden_danger": "hoe vaak collega’s ‘gevaar’ verbeteren",
+        "overridden_sender_type": "hoe vaak collega’s de vrager verbeteren",
+        "overridden_topics": "hoe vaak collega’s het onderwerp verbeteren",
+        "found_late": "hoe vaak spoed laat is gevonden",
+    },
+    "not_judged": {
+        "few_mails": "te weinig mails om te vergelijken",
+        "few_weeks": "nog te weinig weken om mee te vergelijken",
+    },
     "model_figure": {
         "recall": "spoedmails gevonden",
         "danger_recall": "mails met gevaar gevonden",
@@ -294,6 +313,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "watch": "Termijnen bewaken",
         "rescreen": "Open zaken opnieuw beoordelen",
         "audit_sample": "Steekproef trekken",
+        "judgement": "Beoordeling per week bewaken",
         "model": "Gekozen model laden",
         "housekeeping": "Opruimen",
         "alerts": "Waarschuwingen versturen",

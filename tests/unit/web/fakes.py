@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from triage.core.assessment import LAWS, Assessment, Band, Evidence, SenderType, Span, Urgency
 from triage.core.case import OPEN_STATES, Case, CaseState, WaitingFor, move
+from triage.core.drift import WeekReport
 from triage.core.mail import MessageKind
 from triage.core.sla import SlaRules, clock_state, pause, resume, terms_for, with_band
 from triage.core.workdays import WorkCalendar
@@ -204,6 +205,7 @@ class Helpdesk:
     undo: timedelta = timedelta(seconds=20)
     models: ModelOverview | None = None
     model_trouble: Exception | None = None
+    weeks: Sequence[WeekReport] = ()
 
     def put(self, page: CasePage) -> CasePage:
         self.pages[page.case.reference] = page
@@ -642,6 +644,7 @@ class World:
             templates=TEMPLATES,
             on_access=lambda user, reference, action: self.seen.append((user.id, reference, action)),
             models=lambda: self.helpdesk.models,
+            judgement=lambda: self.helpdesk.weeks,
         )
 
     def browser(self) -> Browser:
