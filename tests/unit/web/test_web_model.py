@@ -33,7 +33,7 @@ def test_the_model_in_use_and_the_others_stand_there_in_words_and_counts() -> No
     page = world().browser().login("beheerder").get("/beheer").text
     assert 'href="#model"' in page and 'id="model"' in page
     assert "jl-shipped+rules" in page and "345 van 350 spoedmails gevonden" in page
-    assert "347 van 350 spoedmails gevonden" in page and "(nu 345)" in page
+    assert "347 van 350 spoedmails gevonden" in page and "(vergeleken model: 345)" in page
     assert "Beter" in page and "Afgekeurd" in page and "Niet vergeleken" in page
     assert "het mist spoed die eerder al gemist is" in page
     assert "Terug naar het vorige model" not in page  # nobody ever chose
