@@ -13,11 +13,11 @@ from classifiers.labelled import CORPUS, LOG
 from classifiers.manifest import Manifest
 from tests.integration.harness import Harness, mail
 from triage.adapters.model_folder import ModelFolder
-from triage.bootstrap import classifier_for
 from triage.commands import models as commands
 from triage.commands.judging import evaluate
 from triage.core.assessment import Band, Urgency
 from triage.errors import TriageError
+from triage.model_choice import classifier_for
 from triage.settings import load_settings
 
 NAME = "Quispelaar"

@@ -60,8 +60,8 @@ class ModelFolder:
             return None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
             raise ModelUnavailable(
-                f"{path}: cannot be read ({type(exc).__name__}); choose a model again with `model promote`, or remove "
-                "the file to use the product's own"
+                f"{path}: cannot be read ({type(exc).__name__}); remove it to use the product's own model, then choose "
+                "again with `model promote`"
             ) from exc
 
     def choose(self, choice: ModelChoice | None) -> None:

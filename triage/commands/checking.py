@@ -10,12 +10,12 @@ from triage.adapters.store import SqlStore
 from triage.bootstrap import (
     open_product_store,
     require_mail_settings,
-    switchable_classifier,
     token_source,
     token_store,
     utc_now,
 )
 from triage.errors import TriageError
+from triage.model_choice import switchable_classifier
 from triage.settings import Settings, load_settings
 
 Probe = Callable[[Settings], Iterable[str]]

@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 from triage.adapters.model_folder import ModelFolder
-from triage.bootstrap import classifier_for, utc_now
+from triage.bootstrap import utc_now
 from triage.commands.output import json_line, say
+from triage.model_choice import classifier_for
 from triage.settings import ROOT, load_settings
 
 CORPUS = ROOT / "classifiers" / "corpus" / "train"

@@ -8,9 +8,10 @@ from datetime import datetime
 
 from triage import logs
 from triage.adapters.model_folder import ModelFolder
-from triage.bootstrap import classifier_for, models_for, open_product_store, running_model, utc_now
+from triage.bootstrap import open_product_store, utc_now
 from triage.commands.output import say, show
 from triage.core.workdays import AMSTERDAM
+from triage.model_choice import classifier_for, models_for, running_model
 from triage.ports import Challenger, FeedbackRow
 from triage.settings import ROOT, Settings, load_settings
 

@@ -17,8 +17,9 @@ from classifiers.manifest import MANIFEST_FILE, MODEL_FILE, Manifest
 from classifiers.registry import CURRENT
 from tests.integration.harness import Harness, mail
 from triage.adapters.model_folder import CHOICE_FILE, COMPARISON_FILE, ModelFolder
-from triage.bootstrap import Product, build, classifier_for
+from triage.bootstrap import Product, build
 from triage.errors import ConflictError, ModelUnavailable, NotAllowed, NotFound
+from triage.model_choice import classifier_for
 from triage.ports import ModelChoice, RunningModel
 from triage.services.models import Models
 from triage.settings import Settings, load_settings
