@@ -11,7 +11,7 @@ from typing import Any
 
 from classifiers.labelled import LOG
 from classifiers.manifest import CARD_FILE, Manifest
-from classifiers.pipeline import MIN_TOPIC_ROWS
+from classifiers.pipeline import CASES_PER_TERM, MIN_TOPIC_ROWS
 from classifiers.plots import grid_plot, line_plot
 from classifiers.thresholds import (
     DANGER_ALARMS,
@@ -41,6 +41,7 @@ def render_card(manifest: Manifest, locked_log: str) -> str:
         _head(manifest),
         _use(),
         _data(manifest.corpus),
+        _feedback(manifest.corpus.get("feedback")),
         _method(manifest),
         _urgency(manifest),
         _laws(manifest.scores),
@@ -49,7 +50,7 @@ def render_card(manifest: Manifest, locked_log: str) -> str:
         _learning(manifest.scores),
         _calibration(shipped(manifest.scores)["calibration"]),
         _locked(locked_log),
-        _limits(),
+        _limits(from_feedback="feedback" in manifest.corpus),
     ]
     return "\n\n".join(section.strip() for section in sections if section) + "\n"
 
@@ -214,6 +215,23 @@ def _data(corpus: Json) -> str:
         f"- Sender types: {listed('sender_types')}",
         f"- Kinds: {listed('kinds')}",
         f"- Topics with too few mails to be proposed: {', '.join(few) or 'none'}",
+    )
+
+
+def _feedback(told: Json | None) -> str:
+    """What a model made from feedback learned beside the corpus."""
+    if not told:
+        return ""
+    fields = ", ".join(f"{field} {count}" for field, count in told["fields"].items()) or "none"
+    return _lines(
+        "## Feedback of this helpdesk",
+        "",
+        f"Beside the corpus it learned from {told['rows']} real mails of {told['cases']} cases, with the labels that",
+        f"staff gave them and no others (mails per field: {fields}; urgent {told['urgent']}; set aside as spam or",
+        f"machine mail {told['spam_or_machine']}). No text of them is kept. Their words are features only when they",
+        f"stand in mails of at least {CASES_PER_TERM} different cases or in the corpus. Staff corrected some mails and",
+        "not others, so these are no sample of the mailbox. All figures below are measured on corpus mails.",
+        "Keep this model in the data folder: it is made from health data.",
     )
 
 
@@ -424,10 +442,11 @@ def _locked(log: str) -> str:
     )
 
 
-def _limits() -> str:
-    return """## Limits
+def _limits(*, from_feedback: bool) -> str:
+    first = "Measured on synthetic mails only" if from_feedback else "Synthetic mails only"
+    return f"""## Limits
 
-- Synthetic mails only. Real mail is messier; expect lower scores until real, masked mails are in the test.
+- {first}. Real mail is messier; expect lower scores until real, masked mails are in the test.
 - All parts were written by one language model: these authors differ less than people do.
 - Carefully worded situations without any cue are the likeliest misses: see recall at explicitness c.
 - In languages with fewer than 20 training mails every mail is `possible`, and the laws named are a guess.

@@ -146,22 +146,28 @@ def evaluate_file(
     rows = load_file(path)
     report = evaluate(rows, classifier, progress=progress)
     if locked_rows(rows, lock):
-        _note(report, classifier.model_id, now, log)
+        append_scoring(log, note_scoring(report, classifier.model_id, now.date().isoformat()))
         if (current / MANIFEST_FILE).exists():
             write_card(current, Manifest.read(current / MANIFEST_FILE), log=log)
     return report
 
 
-def _note(report: EvaluationReport, model_id: str, now: datetime, log: Path) -> None:
-    if not log.exists():
-        log.write_text(_LOG_HEAD, encoding="utf-8")
+def note_scoring(report: EvaluationReport, model_id: str, day: str) -> str:
+    """The line of the log for one scoring of the locked test. `day`: ISO 8601, a later part is left out."""
     (hits, urgent), (alarms, normal) = report.recall, report.alarms
     cells = (
-        now.date().isoformat(), model_id, report.n, f"{hits}/{urgent}", f"{interval(hits, urgent)[0]:.3f}",
+        day[:10], model_id, report.n, f"{hits}/{urgent}", f"{interval(hits, urgent)[0]:.3f}",
         f"{alarms}/{normal}", f"{report.law_micro_f1:.3f}", f"{report.exact:.3f}", f"{report.kind:.3f}",
     )  # fmt: skip
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"
+
+
+def append_scoring(log: Path, line: str) -> None:
+    """Adds a line of `note_scoring`; makes the log when there is none."""
+    if not log.exists():
+        log.write_text(_LOG_HEAD, encoding="utf-8")
     with log.open("a", encoding="utf-8") as file:
-        file.write("| " + " | ".join(str(cell) for cell in cells) + " |\n")
+        file.write(line + "\n")
 
 
 def write_lock(paths: Sequence[Path], lock: Path = LOCK) -> None:

@@ -56,9 +56,10 @@ def share(k: int, n: int) -> dict[str, Any]:
     return {"k": k, "n": n, "share": round(k / n, 4) if n else None, "lower": round(lower, 4), "upper": round(upper, 4)}
 
 
-def rule_marks(rows: Sequence[LabelledMail], rules: RuleNet) -> RuleMarks:
-    """The marks of the rows that are judged, in their order."""
-    hits = [rules.hits(judged(row)) for row in rows if row.is_judged]
+def rule_marks(rows: Sequence[LabelledMail], rules: RuleNet, texts: Sequence[str] | None = None) -> RuleMarks:
+    """The marks of the rows that are judged, in their order. `texts`: what is judged of each row, if it is known."""
+    read = [judged(row) for row in rows] if texts is None else texts
+    hits = [rules.hits(text) for row, text in zip(rows, read, strict=True) if row.is_judged]
 
     def mark(*, danger: bool, firm: bool, strong: bool) -> BoolArray:
         return np.array(

@@ -5,15 +5,17 @@ Each figure is a count with its size, so that its interval can be told. A mail t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from classifiers.evaluate import read_rows
 from classifiers.figures import share
-from classifiers.labelled import LabelledMail
+from classifiers.labelled import LabelledMail, load_file
 from classifiers.registry import HybridClassifier
 from classifiers.thresholds import BoolArray, micro_f1
 from triage.core.assessment import LAWS, Assessment, Band
@@ -117,6 +119,19 @@ class ChallengeMail:
     test: str
     pair: str
     change: str
+
+
+def load_challenge(directory: Path) -> list[ChallengeMail]:
+    """The challenge mails in the folder, files by name. Raises ConfigError when a file cannot be read."""
+    found = []
+    for path in sorted(directory.glob("*.jsonl")):
+        for row, data in zip(load_file(path), json_rows(path), strict=True):
+            found.append(ChallengeMail(row, data.get("test", ""), data.get("pair", ""), data.get("change", "")))
+    return found
+
+
+def json_rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
 def challenge_figures(mails: Sequence[ChallengeMail], classifier: HybridClassifier) -> dict[str, Any]:

@@ -73,6 +73,20 @@ class Manifest:
     encoder: str | None = None
     format: int = FORMAT
 
+    def key_figures(self) -> dict[str, tuple[int, int]]:
+        """recall, alarms, danger_recall, exact → (k, n), on authors the model had not seen; empty when not measured."""
+        best = self.scores.get("fused") or self.scores.get("plain")
+        if not best:
+            return {}
+        urgency = best["urgency"]["both"]
+        shares = {
+            "recall": urgency["short_term_recall"],
+            "alarms": urgency["short_term_alarms"],
+            "danger_recall": urgency["danger"]["recall"],
+            "exact": best["laws"]["exact"],
+        }
+        return {name: (one["k"], one["n"]) for name, one in shares.items()}
+
     def as_json(self) -> str:
         return json.dumps(asdict(self), ensure_ascii=False, indent=1) + "\n"
 

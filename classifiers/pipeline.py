@@ -31,9 +31,16 @@ from classifiers.labelled import LabelledMail
 from classifiers.neighbours import neighbour_data
 from triage.core.assessment import HEADS, LAWS, SOME_LAW
 
+Known = Mapping[str, npt.NDArray[np.bool_]]
+"""A head, or one of "topics", "sender_type" and "kind" → which rows have that label. What stands in it is known of some
+rows only, what does not stand in it is known of all: a person who chose the laws of a mail said nothing of its urgency.
+"""
+
 MIN_TOPIC_ROWS = 5  # with fewer examples a topic or sender type is never proposed
 TOPIC_TERMS = 5_000  # strongest features kept per topic: thirty-nine full heads would not fit in 5 MB
 KIND_TERMS = 10_000  # and per sender type and kind
+CASES_PER_TERM = 5  # a term of real mails only is a feature from so many cases on
+MOST_REAL_TERMS = 5_000  # and at most so many, for the size of the file
 PERSON = "person"
 KINDS = (PERSON, "auto_reply", "bounce", "newsletter_or_spam")
 """What the kind head tells apart: a person's mail, and the labelled kinds that machines and mass mailers write."""
@@ -83,8 +90,10 @@ class Model:
         return dict(self.features.transformer_list)["char"]
 
 
-def make_features(settings: Settings) -> Any:
-    """Unfitted features over normalised text (`features.normalise`): tokens between single spaces."""
+def make_features(settings: Settings, terms: tuple[Sequence[str], Sequence[str]] | None = None) -> Any:
+    """Unfitted features over normalised text (`features.normalise`): tokens between single spaces. `terms`: the only
+    words and character n-grams there may be; without, the texts decide."""
+    words, grams = terms or (None, None)
     word = TfidfVectorizer(
         lowercase=False,
         token_pattern=r"\S+",  # noqa: S106 - a pattern, no password
@@ -92,6 +101,7 @@ def make_features(settings: Settings) -> Any:
         sublinear_tf=True,
         min_df=settings.word_min_df,
         max_features=settings.word_candidates,
+        vocabulary=words,
     )
     char = TfidfVectorizer(
         lowercase=False,
@@ -100,6 +110,7 @@ def make_features(settings: Settings) -> Any:
         sublinear_tf=True,
         min_df=settings.char_min_df,
         max_features=settings.char_candidates,
+        vocabulary=grams,
     )
     weights = {"word": settings.word_weight, "char": settings.char_weight}
     return FeatureUnion([("word", word), ("char", char)], n_jobs=1, transformer_weights=weights)
@@ -153,38 +164,82 @@ def fit(
     seed: int,
     extras: bool = True,
     vectors: Vectors | None = None,
+    known: Known | None = None,
+    cases: Sequence[str] | None = None,
 ) -> Model:
     """Fits features and heads on normalised texts. `extras` False leaves sender, kinds and topics out; `vectors` are
     the encoder's, one row per text. Laws, urgency and danger are learned from persons' mail alone: the rest is
-    screened away before it is judged."""
-    features = make_features(settings)
+    screened away before it is judged. `known`: which labels each row has (all, when not given). `cases`: of a real mail
+    its case, "" of a corpus mail; words of real mails are features only where `shared_terms` allows it."""
+    features = make_features(settings, None if cases is None else shared_terms(docs, cases, settings))
     matrix = features.fit_transform(docs)
-    people = [i for i, row in enumerate(rows) if kind_of(row) == PERSON]
-    of_people = {name: every[people] for name, every in targets(rows).items()}
-    wanted = {name: every for name, every in of_people.items() if 0 < every.sum() < len(every)}
-    heads = _fitted(matrix[people], wanted, settings, seed)
+    if cases is not None:
+        for _, vectorizer in features.transformer_list:
+            vectorizer.vocabulary = None  # the fitted one is kept; the file would hold it twice
+    people = np.array([kind_of(row) == PERSON for row in rows], dtype=bool)
+    wanted: dict[str, Wanted] = {}
+    for name, every in targets(rows).items():
+        used = np.flatnonzero(people & is_known(known, name, len(rows)))
+        if 0 < every[used].sum() < len(used):
+            wanted[name] = used, every[used]
+    heads = _fitted(matrix, wanted, settings, seed)
     if heads and _candidates_over(features, settings):
         features, matrix = _narrowed(features, matrix, heads, settings)
-        heads = _fitted(matrix[people], wanted, settings, seed)
+        heads = _fitted(matrix, wanted, settings, seed)
     heads = {name: _rounded(one) for name, one in heads.items()}
     twins = {}
     if vectors is not None:
-        for name, yes in wanted.items():
-            twins[name] = _rounded(encoder_head(settings.encoder_C).fit(vectors[people], yes))
+        for name, (used, yes) in wanted.items():
+            twins[name] = _rounded(encoder_head(settings.encoder_C).fit(vectors[used], yes))
     if not extras:
         return Model(features, heads, None, {}, None, twins)
     topics = {}
-    for code in known_topics(rows):
-        held = np.array([code in row.topics for row in rows])
-        topics[code] = _rounded(head(settings, seed).fit(matrix, held), keep=TOPIC_TERMS)
-    sender = _classes(matrix[people], [rows[i].sender_type for i in people], head(settings, seed))
-    kinds = _classes(matrix, [kind_of(row) for row in rows], kind_head(seed))
+    kept = np.flatnonzero(is_known(known, "topics", len(rows))).tolist()
+    for code in known_topics([rows[i] for i in kept]):
+        held = np.array([code in rows[i].topics for i in kept])
+        topics[code] = _rounded(head(settings, seed).fit(matrix[kept], held), keep=TOPIC_TERMS)
+    kept = np.flatnonzero(people & is_known(known, "sender_type", len(rows))).tolist()
+    sender = _classes(matrix[kept], [rows[i].sender_type for i in kept], head(settings, seed))
+    kept = np.flatnonzero(is_known(known, "kind", len(rows))).tolist()
+    kinds = _classes(matrix[kept], [kind_of(rows[i]) for i in kept], kind_head(seed))
     words = matrix[:, : len(dict(features.transformer_list)["word"].vocabulary_)].tocsr()
+    if cases is not None:  # staff are shown corpus mails alone
+        ours = np.flatnonzero([not case for case in cases]).tolist()
+        words, rows = words[ours], [rows[i] for i in ours]
     return Model(features, heads, sender, topics, kinds, twins, neighbour_data(words, rows))
 
 
-def _fitted(matrix: Any, wanted: Mapping[str, npt.NDArray[np.bool_]], settings: Settings, seed: int) -> dict[str, Any]:
-    return {name: head(settings, seed).fit(matrix, every) for name, every in wanted.items()}
+def is_known(known: Known | None, name: str, count: int) -> npt.NDArray[np.bool_]:
+    """Which of `count` rows have the label `name`."""
+    return np.ones(count, dtype=bool) if known is None or name not in known else known[name]
+
+
+def shared_terms(docs: Sequence[str], cases: Sequence[str], settings: Settings) -> tuple[list[str], list[str]]:
+    """The words and the character n-grams that a model made from real mail too may hold: those that the corpus alone
+    gives, and those that stand in real mails of at least CASES_PER_TERM cases. So no name of one person, and no word
+    that only one family writes, gets into the model file."""
+    made = make_features(settings)
+    ours = [doc for doc, case in zip(docs, cases, strict=True) if not case]
+    real = [(doc, case) for doc, case in zip(docs, cases, strict=True) if case]
+    found = []
+    for _, vectorizer in made.transformer_list:
+        terms = set(vectorizer.fit(ours).vocabulary_)
+        analyse = vectorizer.build_analyzer()
+        of_case: dict[str, set[str]] = {}
+        for doc, case in real:
+            of_case.setdefault(case, set()).update(analyse(doc))
+        counts = Counter(term for seen in of_case.values() for term in seen if term not in terms)
+        often = sorted((-count, term) for term, count in counts.items() if count >= CASES_PER_TERM)
+        found.append(sorted(terms | {term for _, term in often[:MOST_REAL_TERMS]}))
+    return found[0], found[1]
+
+
+Wanted = tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]
+"""The rows that have a label, and the label of each."""
+
+
+def _fitted(matrix: Any, wanted: Mapping[str, Wanted], settings: Settings, seed: int) -> dict[str, Any]:
+    return {name: head(settings, seed).fit(matrix[rows], yes) for name, (rows, yes) in wanted.items()}
 
 
 def _sizes(features: Any, settings: Settings) -> list[tuple[str, int, int]]:

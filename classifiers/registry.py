@@ -293,6 +293,10 @@ def load_classifier(
     manifest = Manifest.read(directory / MANIFEST_FILE)
     content = checked(directory, manifest)
     if _minor(manifest.versions.get("scikit-learn", "")) != _minor(sklearn.__version__):
+        if manifest.corpus.get("feedback"):  # the corpus alone would make another model under its name
+            raise ModelUnavailable(
+                f"{directory}: made with another scikit-learn; make it anew with train --with-feedback"
+            )
         directory = rebuilt(manifest, progress=progress)
         manifest = Manifest.read(directory / MANIFEST_FILE)
         content = checked(directory, manifest)

@@ -85,6 +85,16 @@ class Unseen:
         columns = [self.heads[head], *([self.encoder[head]] if fused else [])]
         return np.column_stack(columns)
 
+    def first(self, count: int) -> Unseen:
+        """The scores of the first rows alone."""
+        return Unseen(
+            {head: scores[:count] for head, scores in self.heads.items()},
+            {head: scores[:count] for head, scores in self.encoder.items()},
+            self.sender[:count],
+            (self.topics[0], self.topics[1][:count]),
+            self.kinds[:count],
+        )
+
 
 def author_folds(
     rows: Sequence[LabelledMail], most: int = MAX_FOLDS
@@ -112,6 +122,8 @@ class Task:
     vectors: Vectors | None = None
     size: int | None = None
     folds: int = MAX_FOLDS
+    known: pipeline.Known | None = None
+    cases: Sequence[str] | None = None
 
 
 def unseen_scores(task: Task, *, processes: int = 1, progress: Callable[[str], None] = lambda _: None) -> Unseen:
@@ -178,6 +190,8 @@ def _scored(task: Task, fold: Fold) -> Unseen:
         seed=task.seed,
         extras=task.extras,
         vectors=None if task.vectors is None else task.vectors[train],
+        known=None if task.known is None else {name: mask[train] for name, mask in task.known.items()},
+        cases=None if task.cases is None else [task.cases[i] for i in train],
     )
     matrix = model.features.transform([task.docs[i] for i in out])
     # A head without examples in the training part knows nothing: the lowest score, below every cut.
@@ -226,13 +240,16 @@ def probability(scores: FloatArray, numbers: Sequence[float]) -> FloatArray:
     return np.asarray(1.0 / (1.0 + np.exp(-(scores @ np.array(slopes) + intercept))), dtype=np.float64)
 
 
-def calibrated(unseen: Unseen, rows: Sequence[LabelledMail], *, fused: bool) -> dict[str, tuple[float, ...]]:
-    """Head → Platt's numbers, from the out-of-fold scores of mails the product would judge."""
+def calibrated(
+    unseen: Unseen, rows: Sequence[LabelledMail], *, fused: bool, known: pipeline.Known | None = None
+) -> dict[str, tuple[float, ...]]:
+    """Head → Platt's numbers, from the out-of-fold scores of mails the product would judge and that have the label."""
     judged = np.array([row.is_judged for row in rows])
-    return {
-        head: platt(unseen.scores(head, fused=fused)[judged], wanted[judged])
-        for head, wanted in pipeline.targets(rows).items()
-    }
+    found = {}
+    for head, wanted in pipeline.targets(rows).items():
+        used = judged & pipeline.is_known(known, head, len(rows))
+        found[head] = platt(unseen.scores(head, fused=fused)[used], wanted[used])
+    return found
 
 
 # ---------------------------------------------------------------- cuts
@@ -334,28 +351,47 @@ def law_cut(scores: FloatArray, wanted: BoolArray) -> float:
     return _between(scores[order], int(np.argmax(f1)))
 
 
-def borders(rows: Sequence[LabelledMail], unseen: Unseen, marks: RuleMarks | None, *, fused: bool) -> Borders:
+def borders(
+    rows: Sequence[LabelledMail],
+    unseen: Unseen,
+    marks: RuleMarks | None,
+    *,
+    fused: bool,
+    known: pipeline.Known | None = None,
+) -> Borders:
     """Platt's numbers and all cuts from these scores, for n-grams alone or with the encoder."""
-    numbers = calibrated(unseen, rows, fused=fused)
+    numbers = calibrated(unseen, rows, fused=fused, known=known)
     kept = np.array([row.is_judged for row in rows])
     chance = {head: probability(unseen.scores(head, fused=fused)[kept], numbers[head]) for head in HEADS}
-    return Borders(calibration=numbers, **choose(chance, [row for row in rows if row.is_judged], marks))
+    of_kept = None if known is None else {name: mask[kept] for name, mask in known.items()}
+    return Borders(calibration=numbers, **choose(chance, [row for row in rows if row.is_judged], marks, of_kept))
 
 
-def choose(chance: Mapping[str, FloatArray], rows: Sequence[LabelledMail], marks: RuleMarks | None) -> dict[str, Any]:
-    """All cuts (the fields of Borders but the calibration) from probabilities on unseen authors of judged rows."""
-    wanted = pipeline.targets(rows)
+def choose(
+    chance: Mapping[str, FloatArray],
+    rows: Sequence[LabelledMail],
+    marks: RuleMarks | None,
+    known: pipeline.Known | None = None,
+) -> dict[str, Any]:
+    """All cuts (the fields of Borders but the calibration) from probabilities on unseen authors of judged rows, each
+    from the rows that have its label."""
+    every = pipeline.targets(rows)
+    has = {head: pipeline.is_known(known, head, len(rows)) for head in HEADS}
+    wanted = {head: every[head][has[head]] for head in HEADS}
+    chance = {head: chance[head] if known is None else chance[head][has[head]] for head in HEADS}
     urgent = wanted["palliative"] | wanted["transfer"]
     likelier = np.maximum(chance["palliative"], chance["transfer"])
     borders = {"urgency": 0.0, "danger": 0.0}
     raised = firm = dangerous = None
     if marks:
-        borders["urgency"] = rule_border(likelier, urgent, marks.soft)
-        borders["danger"] = rule_border(chance["danger"], wanted["danger"], marks.danger)
-        raised = marks.raised(likelier, borders["urgency"])
-        firm = marks.strong_firm
-        dangerous = marks.dangerous(chance["danger"], borders["danger"])
-    low_high = urgency_cuts(likelier, urgent, raised, firm, np.array([not row.hard for row in rows]))
+        of_urgency, of_danger = marks.of(has["palliative"]), marks.of(has["danger"])
+        borders["urgency"] = rule_border(likelier, urgent, of_urgency.soft)
+        borders["danger"] = rule_border(chance["danger"], wanted["danger"], of_danger.danger)
+        raised = of_urgency.raised(likelier, borders["urgency"])
+        firm = of_urgency.strong_firm
+        dangerous = of_danger.dangerous(chance["danger"], borders["danger"])
+    ordinary = np.array([not row.hard for row in rows], dtype=bool)[has["palliative"]]
+    low_high = urgency_cuts(likelier, urgent, raised, firm, ordinary)
     danger = danger_cut(chance["danger"], wanted["danger"], dangerous)
     return {
         "law_thresholds": {law: law_cut(chance[law], wanted[law]) for law in LAWS},

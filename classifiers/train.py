@@ -29,6 +29,8 @@ from classifiers import pipeline
 from classifiers.card import write_card
 from classifiers.encoder import SentenceEncoder, Vectors, encoder_problem, load_encoder
 from classifiers.features import normalise
+from classifiers.feedback import Example, known_labels
+from classifiers.feedback import counts as feedback_counts
 from classifiers.labelled import LabelledMail, corpus_hash, judged, load_corpus
 from classifiers.manifest import MANIFEST_FILE, MODEL_FILE, Manifest
 from classifiers.registry import RULES, load_rules
@@ -60,11 +62,13 @@ def train(
     settings: pipeline.Settings | None = None,
     figures: bool = True,
     encoder: SentenceEncoder | Literal[False] | None = None,
+    examples: Sequence[Example] = (),
 ) -> Manifest:
     """Trains on every `*.jsonl` in `corpus` and replaces the folder `out` as a whole.
 
     `figures` False skips what only the card needs (learning curve, bake-off): for a rebuild. `encoder`: the one that
-    is installed when not given; False for none.
+    is installed when not given; False for none. `examples`: real mails with people's labels, which the model learns
+    beside the corpus; the figures of its card are measured on the corpus alone.
     Raises ConfigError when the corpus cannot be read or has fewer than two authors.
     """
     chosen = settings or pipeline.Settings()
@@ -73,6 +77,12 @@ def train(
         raise ConfigError(f"{corpus}: at least two authors are needed to choose cuts on unseen ones")
     texts = [judged(row) for row in rows]
     progress(f"{len(rows)} labelled mails by {len({row.author for row in rows})} authors read")
+    corpus_rows, known, cases = rows, None, None
+    if examples:
+        known = known_labels(len(rows), examples)
+        cases = [*([""] * len(rows)), *(one.case for one in examples)]
+        rows, texts = [*rows, *(one.row for one in examples)], [*texts, *(one.text for one in examples)]
+        progress(f"{len(examples)} mails with people's labels beside them")
     judge = load_encoder() if encoder is None else encoder or None
     vectors = None
     if judge is None:
@@ -80,18 +90,21 @@ def train(
     else:
         vectors = _vectors(judge, texts)
         progress(f"sentence vectors made by {judge.name}")
-    task = Task([normalise(text) for text in texts], rows, chosen, seed, vectors=vectors)
+    task = Task([normalise(text) for text in texts], rows, chosen, seed, vectors=vectors, known=known, cases=cases)
     unseen = unseen_scores(task, processes=PROCESSES, progress=progress)
     rules = load_rules(rules_path) if rules_path.exists() else None
-    marks = measure.rule_marks(rows, rules) if rules else None
-    model = pipeline.fit(task.docs, rows, chosen, seed=seed, vectors=vectors)
+    marks = measure.rule_marks(rows, rules, texts) if rules else None
+    model = pipeline.fit(task.docs, rows, chosen, seed=seed, vectors=vectors, known=known, cases=cases)
     content = pipeline.dump(model)
     progress(f"model fitted: {len(content) / 1e6:.2f} MB")
     floor = _topic_floor(rows, unseen)
-    scores = _scores(rows, unseen, floor, marks)
+    ours = unseen.first(len(corpus_rows))
+    our_marks = marks.of(np.arange(len(marks.soft)) < sum(row.is_judged for row in corpus_rows)) if marks else None
+    scores = _scores(corpus_rows, ours, floor, our_marks)
     if figures:
         scores |= measure.comparisons(task, unseen, progress=progress)
-    languages = Counter(row.language for row in rows)
+    languages = Counter(row.language for row in corpus_rows)
+    corpus_counts = {"sha256": corpus_hash(corpus_rows)} | measure.counts(corpus_rows)
     manifest = Manifest(
         model_id="",
         created=datetime.now(UTC).date().isoformat(),
@@ -102,11 +115,11 @@ def train(
             "scikit-learn": sklearn.__version__,
             "skops": skops.__version__,
         },
-        corpus={"sha256": corpus_hash(rows)} | measure.counts(rows),
+        corpus=corpus_counts | ({"feedback": feedback_counts(examples)} if examples else {}),
         settings=asdict(chosen) | {"heads": list(HEADS), "features": sum(len(v.vocabulary_) for v in _both(model))},
-        plain=borders(rows, unseen, marks, fused=False),
-        fused=None if judge is None else borders(rows, unseen, marks, fused=True),
-        person_border=_person_border(rows, unseen),
+        plain=borders(rows, unseen, marks, fused=False, known=known),
+        fused=None if judge is None else borders(rows, unseen, marks, fused=True, known=known),
+        person_border=_person_border(corpus_rows, ours),
         topic_floor=floor,
         languages=tuple(sorted(code for code, count in languages.items() if count >= MIN_LANGUAGE_ROWS)),
         seed=seed,

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO
 
-from classifiers.registry import HybridClassifier, load_classifier, rules_only
+from classifiers.registry import HybridClassifier
 from triage.adapters.imap import ImapMailbox
 from triage.adapters.isolation import ChildReader, ended_when_stuck
 from triage.adapters.mark_file import SendingMarkFile
@@ -21,17 +21,21 @@ from triage.adapters.oauth import OAuthTokens, identity_of
 from triage.adapters.seal import Keyring
 from triage.adapters.smtp import SmtpSender
 from triage.adapters.store import SqlStore, open_store
+from triage.adapters.switchable import SwitchableClassifier
 from triage.adapters.token_store import SqlTokenStore
 from triage.core.decide import Policy
-from triage.errors import ConfigError, ModelUnavailable, StoreUnavailable
+from triage.errors import ConfigError, StoreUnavailable
 from triage.logs import get_logger
+from triage.model_choice import classifier_for, models_for, running_model, switchable_classifier
 from triage.ports import Clock, TokenState
 from triage.services.alerts import Alerts
 from triage.services.approval import Approval
 from triage.services.audit_sample import AuditSample
 from triage.services.casework import Casework
 from triage.services.intake import Intake
+from triage.services.judgement_report import JudgementWatch
 from triage.services.letters import Letters
+from triage.services.models import Models
 from triage.services.reading import Reader
 from triage.services.redraft import Redraft
 from triage.services.relay import Relay
@@ -42,7 +46,6 @@ from triage.services.watch import DeadlineWatch
 from triage.settings import ROOT, Settings
 
 TEMPLATES = ROOT / "templates"
-RULES = ROOT / "classifiers" / "rules.toml"
 LIVE_SINCE_FACT = "live_since"
 _LEAST_FREE_BYTES = 50_000_000
 
@@ -60,19 +63,30 @@ class Product:
     store: SqlStore
     mailbox: ImapMailbox
     sender: SmtpSender
-    classifier: HybridClassifier
+    reader: Reader
+    classifier: SwitchableClassifier[HybridClassifier]
+    models: Models
     letters: Letters
     intake: Intake
     relay: Relay
     watch: DeadlineWatch
     rescreen: Rescreen
     audit_sample: AuditSample
+    judgement: JudgementWatch
     casework: Casework
     approval: Approval
     clock: Clock
     owner: str
     lone_reader: ChildReader
     lock: IO[str]
+
+    def take_chosen_model(self) -> bool:
+        """True when another model judges from now on, here and in the child that reads one mail by itself."""
+        if not self.classifier.look_once():
+            return False
+        self.reader.model_languages = self.classifier.languages
+        self.lone_reader.renew()
+        return True
 
     def close(self) -> None:
         self.lone_reader.close()
@@ -81,18 +95,7 @@ class Product:
         self.lock.close()
 
 
-def classifier_for(settings: Settings) -> HybridClassifier:
-    """The trained model, or the rules alone when there is none: every mail is then `possible`."""
-    directory = settings.model.directory
-    directory = directory if directory.is_absolute() else ROOT / directory
-    try:
-        return load_classifier(directory, rules_path=RULES, use_encoder=settings.model.encoder == "auto")
-    except ModelUnavailable as exc:
-        get_logger().error("model_unavailable", hint="every mail gets the short term", exc_info=exc)
-        return rules_only(RULES)
-
-
-def reader_for(settings: Settings, classifier: HybridClassifier | None = None) -> Reader:
+def reader_for(settings: Settings, classifier: SwitchableClassifier[HybridClassifier] | None = None) -> Reader:
     """Reads mail with these settings; loads the model when none is given (in a child process)."""
     judge = classifier or classifier_for(settings)
     return Reader(
@@ -180,7 +183,8 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
                 uow.set_fact(LIVE_SINCE_FACT, since.isoformat())
     if lost:
         get_logger().warning("outcome_unknown_after_stop", count=len(lost))
-    classifier = classifier_for(settings)
+    classifier = switchable_classifier(settings)
+    get_logger().info("model_in_use", model=classifier.model_id)
     letters = Letters(
         templates=TEMPLATES,
         organisation=settings.organisation,
@@ -271,7 +275,9 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
         store=store,
         mailbox=mailbox,
         sender=sender,
+        reader=reader,
         classifier=classifier,
+        models=models_for(settings, store, lambda: running_model(classifier.model, classifier.fault), clock),
         letters=letters,
         intake=intake,
         relay=relay,
@@ -286,6 +292,7 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
             clock=clock,
             owner=owner,
         ),
+        judgement=JudgementWatch(store=store, queries=store.queries, alerts=alerts, clock=clock),
         audit_sample=AuditSample(store=store, queries=store.queries, share=settings.model.audit_share, clock=clock),
         casework=Casework(
             store=store,

@@ -27,6 +27,8 @@ users = typer.Typer(help="Accounts and roles.", no_args_is_help=True)
 app.add_typer(users, name="user")
 reports = typer.Typer(help="Reports.", no_args_is_help=True)
 app.add_typer(reports, name="report")
+models = typer.Typer(help="Models made from feedback: see, compare, put in use, take back.", no_args_is_help=True)
+app.add_typer(models, name="model")
 
 Json = Annotated[bool, typer.Option("--json", help="JSON Lines on stdout, one compact object a line.")]
 
@@ -135,6 +137,18 @@ def report_ledger(
     raise typer.Exit(run(begin=begin, end=end, form=form))
 
 
+@reports.command("judgement")
+def report_judgement(
+    begin: Annotated[str, typer.Option("--from", help="A day of the first week, such as 2026-09-28.")] = "",
+    end: Annotated[str, typer.Option("--to", help="A day of the last week.")] = "",
+    form: Annotated[str, typer.Option("--format", help="text, csv or json.")] = "text",
+) -> None:
+    """How the machine judged per week (without days: the last eight), and what departs from the weeks before."""
+    from triage.commands.judgement_reporting import report_judgement as run
+
+    raise typer.Exit(run(begin=begin, end=end, form=form))
+
+
 @app.command()
 def migrate() -> None:
     """Brings the database to this version's tables (PostgreSQL; SQLite does so by itself at start)."""
@@ -150,8 +164,24 @@ def train(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for model, manifest and card.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same model on one machine.")] = 2026,
+    with_feedback: Annotated[
+        bool,
+        typer.Option(
+            "--with-feedback",
+            help="Learn from what staff confirmed and corrected too; writes to the data folder, with a comparison.",
+        ),
+    ] = False,
 ) -> None:
-    """Fit the model on the corpus; writes model, manifest and model card."""
+    """Fit the model on the corpus; writes model, manifest and model card.
+
+    With --with-feedback it makes a challenger in the data folder and compares it with the model in use; it is put in
+    use by `model promote`, or on Beheer, never by itself."""
+    if with_feedback:
+        if corpus or out:
+            raise typer.BadParameter("--with-feedback uses the repository's corpus and writes to the data folder")
+        from triage.commands.models import train_with_feedback
+
+        raise typer.Exit(train_with_feedback(seed=seed))
     from triage.commands.judging import train as run
 
     raise typer.Exit(run(corpus=corpus, out=out, seed=seed))
@@ -166,6 +196,47 @@ def evaluate(
     from triage.commands.judging import evaluate as run
 
     raise typer.Exit(run(file, as_json=json))
+
+
+@models.command("list")
+def model_list() -> None:
+    """The model in use, and the models made from feedback with their comparison."""
+    from triage.commands.models import list_models as run
+
+    raise typer.Exit(run())
+
+
+ModelId = Annotated[str, typer.Argument(metavar="ID", help="Such as jl-0123456789ab; see `model list`.")]
+
+
+@models.command("compare")
+def model_compare(model_id: ModelId) -> None:
+    """Compare a model with the one in use: locked test, challenge set, mails that were missed before."""
+    from triage.commands.models import compare as run
+
+    raise typer.Exit(run(model_id))
+
+
+@models.command("promote")
+def model_promote(
+    model_id: ModelId,
+    anyway: Annotated[bool, typer.Option("--anyway", help="Against the comparison; needs --reason.")] = False,
+    reason: Annotated[str, typer.Option(help="Why, without personal data; kept and shown on Beheer.")] = "",
+) -> None:
+    """Put a model in use. A running `serve` takes it within a minute and judges the open cases again."""
+    if anyway and not reason.strip():
+        raise typer.BadParameter("--anyway needs --reason")
+    from triage.commands.models import promote as run
+
+    raise typer.Exit(run(model_id, anyway=anyway, reason=reason))
+
+
+@models.command("rollback")
+def model_rollback() -> None:
+    """Put the model in use that was before."""
+    from triage.commands.models import rollback as run
+
+    raise typer.Exit(run())
 
 
 @users.command("add")

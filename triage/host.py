@@ -23,8 +23,9 @@ from triage.services.staff_acts import StaffActs
 from triage.web.app import create_app
 
 _WATCH_SECONDS = 60
+_MODEL_SECONDS = 30
 _HOUR = 3600
-_SELDOM = dict.fromkeys(("rescreen", "audit_sample"), timedelta(seconds=2.5 * _HOUR))
+_SELDOM = dict.fromkeys(("rescreen", "audit_sample", "judgement"), timedelta(seconds=2.5 * _HOUR))
 """Jobs that run less often than the mailbox alarm: how long one may be silent before it counts as late."""
 _RETRY = timedelta(seconds=20)  # of a seldom job that failed
 _STOP_SECONDS = 20
@@ -93,8 +94,10 @@ class Host:
         self._every(settings.mailbox.poll_seconds, "poll", self._poll)
         self._every(settings.smtp.relay_seconds, "relay", self._relay)
         self._every(_WATCH_SECONDS, "watch", self._watch)
+        self._every(_MODEL_SECONDS, "model", self._look_for_model)
         self._every(_HOUR, "rescreen", self._rescreen)
         self._every(_HOUR, "audit_sample", self._draw_sample)
+        self._every(_HOUR, "judgement", self._watch_judgement)
         self._scheduler.start()
         waker = asyncio.create_task(self._wake_relay())
         watcher = asyncio.create_task(self._await_news())
@@ -211,6 +214,15 @@ class Host:
         await asyncio.to_thread(self.product.watch.watch_once)
         return True
 
+    async def _look_for_model(self) -> bool:
+        """Never counts as a run: what goes wrong stands on Beheer, under Model."""
+        if await asyncio.to_thread(self.product.take_chosen_model):
+            get_logger().info("model_switched", model=self.product.classifier.model_id)
+            job = self._scheduler.get_job("rescreen")
+            if job is not None and not self._stopping:
+                job.modify(next_run_time=self.product.clock())
+        return False
+
     async def _rescreen(self) -> bool:
         report = await asyncio.to_thread(self.product.rescreen.rescreen_once)
         if report.judged or report.failed:
@@ -223,6 +235,12 @@ class Host:
         drawn = await asyncio.to_thread(self.product.audit_sample.draw_once)
         if drawn:
             get_logger().info("sample_drawn", drawn=drawn)
+        return True
+
+    async def _watch_judgement(self) -> bool:
+        alarms = await asyncio.to_thread(self.product.judgement.watch_once)
+        if alarms:
+            get_logger().warning("judgement_drifts", reasons=list(alarms))
         return True
 
     async def _wake_relay(self) -> None:
@@ -297,7 +315,7 @@ def create_web_app(product: Product, *, health: Callable[[], dict[str, object]])
     return create_app(
         queries=product.store.queries,
         accounts=product.store.accounts,
-        acts=StaffActs(product.casework, product.approval),
+        acts=StaffActs(product.casework, product.approval, product.models),
         settings=settings.web,
         organisation=settings.organisation,
         clock=product.clock,
@@ -308,4 +326,6 @@ def create_web_app(product: Product, *, health: Callable[[], dict[str, object]])
         health=health,
         templates=TEMPLATES,
         on_access=on_access,
+        models=product.models.overview,
+        judgement=lambda: product.judgement.latest,
     )

@@ -20,7 +20,7 @@ from tests.benchmark.report import Bar, bar_table, table
 from tests.benchmark.rig import Rig, require_servers, say
 from tests.benchmark.stages import StageTime, raw_fetch, stages
 from triage import logs
-from triage.bootstrap import classifier_for
+from triage.model_choice import classifier_for
 
 _MB = 1_000_000
 _MAILBOXES = (1_000, 20_000)

@@ -18,7 +18,7 @@ import numpy as np
 import psutil
 
 from classifiers.evaluate import evaluate_file, read_rows
-from classifiers.judgement import ChallengeMail, challenge_figures, figures, kappa, rules_alone
+from classifiers.judgement import challenge_figures, figures, kappa, load_challenge, rules_alone
 from classifiers.labelled import CORPUS, LOCK, TRAIN, LabelledMail, judged, load_corpus, load_file
 from classifiers.manifest import Manifest
 from classifiers.registry import CURRENT, HybridClassifier, LoadedModel, load_classifier, load_rules
@@ -131,7 +131,7 @@ def fresh(classifier: HybridClassifier) -> str:
 
 
 def challenge(fused: HybridClassifier, plain: HybridClassifier) -> str:
-    mails = challenge_mails()
+    mails = load_challenge(CHALLENGE)
     with_it, without = challenge_figures(mails, fused), challenge_figures(mails, plain)
     lines = ["| check | with encoder | n-grams | wrong, with encoder |", "|---|---|---|---|"]
     for name, one in with_it.items():
@@ -145,15 +145,6 @@ def challenge(fused: HybridClassifier, plain: HybridClassifier) -> str:
             "\n".join(lines),
         ]
     )
-
-
-def challenge_mails() -> list[ChallengeMail]:
-    found = []
-    for path in sorted(CHALLENGE.glob("*.jsonl")):
-        raw = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-        for row, data in zip(load_file(path), raw, strict=True):
-            found.append(ChallengeMail(row, data["test"], data["pair"], data["change"]))
-    return found
 
 
 def agreement() -> str:

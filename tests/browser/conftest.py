@@ -15,7 +15,12 @@ import uvicorn
 from playwright.sync_api import Browser, Page
 
 from tests.integration.harness import START, Harness, mail
+from tests.integration.services.test_models import A as GOOD
+from tests.integration.services.test_models import B as BAD
+from tests.integration.services.test_models import lay, models_of
 from tests.servers.chromium import chromium
+from tests.unit.test_drift import CHANGES, reports, usual
+from triage.adapters.model_folder import ModelFolder
 from triage.bootstrap import TEMPLATES
 from triage.services.relay import RelayReport
 from triage.services.staff_acts import StaffActs
@@ -104,10 +109,15 @@ def loket(tmp_path: Path, chromium: Browser) -> Iterator[Loket]:
         harness.store.accounts.add(
             username=role, display_name=name, role=role, password_hash=password_hash(PASSWORD), at=harness.now
         )
+    shelf = ModelFolder(harness.folder)
+    lay(shelf, GOOD)
+    lay(shelf, BAD, verdict="refused", age=30)
+    chooser = models_of(harness, shelf)
+    weeks = reports([CHANGES["possible"](usual(seed=1)), CHANGES["possible"](usual(seed=2))])[-8:]
     app = create_app(
         queries=harness.store.queries,
         accounts=harness.store.accounts,
-        acts=StaffActs(harness.casework, harness.approval),
+        acts=StaffActs(harness.casework, harness.approval, chooser),
         settings=WebSettings(
             host="127.0.0.1", port=0, public_url="", session_hours=9, login_failures=5, require_totp=False
         ),
@@ -119,6 +129,8 @@ def loket(tmp_path: Path, chromium: Browser) -> Iterator[Loket]:
         mode="live",
         health=lambda: {"healthy": True, "breaker_tripped": False},
         templates=TEMPLATES,
+        models=chooser.overview,
+        judgement=lambda: weeks,
     )
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))

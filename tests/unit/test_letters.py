@@ -382,6 +382,7 @@ ALERTS = [
     "relay_silent",
     "delayed",
     "sign_in_needed",
+    "judgement_drift",
     "breaker",
     "refused",
     "uncertain",

@@ -59,9 +59,17 @@ class ChildReader:
         """`make_reader` must be picklable (a module's function or a partial of one)."""
         self._make_reader, self._seconds = make_reader, seconds
         self._pool: ProcessPoolExecutor | None = None
+        self._outdated = False
+
+    def renew(self) -> None:
+        """The next mail is read by a new child, with what `make_reader` gives then. Safe from any thread."""
+        self._outdated = True
 
     def read_alone(self, raw: bytes) -> Reading | Unread:
         """The reading, or Unread when the child raised, died or took too long. Raises ReaderUnavailable."""
+        if self._outdated:
+            self._outdated = False
+            self.close()
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
                 max_workers=1,

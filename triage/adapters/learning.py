@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -196,6 +196,21 @@ class LearningQueries:
             row = db.execute(counted).one()
             found = tuple(SampledCase(*one) for one in db.execute(waiting))
         return SampleFigures(row.drawn, row.looked_at, int(row.found_urgent), found)
+
+    def sample_by_week(self, since: datetime) -> Mapping[str, tuple[int, int]]:
+        urgent = sampled_cases.c.found_urgent.is_(True)
+        counted = (
+            select(
+                sample_weeks.c.week,
+                func.count(sampled_cases.c.looked_at).label("looked_at"),
+                func.coalesce(func.sum(case((urgent, 1), else_=0)), 0).label("found_urgent"),
+            )
+            .select_from(sample_weeks.outerjoin(sampled_cases, sampled_cases.c.week == sample_weeks.c.week))
+            .where(sample_weeks.c.drawn_at >= since)
+            .group_by(sample_weeks.c.week)
+        )
+        with self._reading() as db:
+            return {row.week: (row.looked_at, int(row.found_urgent)) for row in db.execute(counted)}
 
 
 def _by_another(model_id: str) -> tuple[ColumnElement[bool], ...]:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 
 from triage.adapters.store import SqlStore
 from triage.bootstrap import (
-    classifier_for,
     open_product_store,
     require_mail_settings,
     token_source,
@@ -16,6 +15,7 @@ from triage.bootstrap import (
     utc_now,
 )
 from triage.errors import TriageError
+from triage.model_choice import switchable_classifier
 from triage.settings import Settings, load_settings
 
 Probe = Callable[[Settings], Iterable[str]]
@@ -111,7 +111,10 @@ def _smtp(settings: Settings) -> Iterable[str]:
 
 
 def _model(settings: Settings) -> Iterable[str]:
-    classifier = classifier_for(settings)
+    chosen = switchable_classifier(settings)
+    if chosen.fault:
+        raise TriageError(f"the chosen model cannot be used, {chosen.model_id} judges instead: {chosen.fault}")
+    classifier = chosen.model
     if not classifier.languages:
         raise TriageError(
             "no usable model: every mail gets the short term; run `python3 run.py train` or check model.directory"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from triage.bootstrap import classifier_for, utc_now
+from triage.adapters.model_folder import ModelFolder
+from triage.bootstrap import utc_now
 from triage.commands.output import json_line, say
+from triage.model_choice import classifier_for
 from triage.settings import ROOT, load_settings
 
 CORPUS = ROOT / "classifiers" / "corpus" / "train"
@@ -23,10 +25,24 @@ def train(*, corpus: Path | None, out: Path | None, seed: int) -> int:
 
 
 def evaluate(file: Path, *, as_json: bool) -> int:
-    """Scores a labelled file with the shipped model; one object with `--json`, a short report otherwise."""
+    """Scores a labelled file with the model in use; one object with `--json`, a short report otherwise."""
+    from classifiers.challenger import LOG_FILE
     from classifiers.evaluate import evaluate_file
+    from classifiers.labelled import LOG
 
-    report = evaluate_file(file, classifier_for(load_settings()), now=utc_now(), progress=say)
+    settings = load_settings()
+    shelf = ModelFolder(settings.data_dir)
+    classifier = classifier_for(settings)
+    manifest = classifier.manifest
+    made_here = manifest is not None and "feedback" in manifest.corpus  # its scores belong in the data folder
+    report = evaluate_file(
+        file,
+        classifier,
+        now=utc_now(),
+        progress=say,
+        log=shelf.path / LOG_FILE if made_here else LOG,
+        current=shelf.directory(manifest.model_id) if manifest is not None and made_here else MODEL,
+    )
     result = report.as_json()
     if as_json:
         json_line(result)

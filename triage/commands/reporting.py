@@ -21,7 +21,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run such a ce
 
 def report_ledger(*, begin: str, end: str, form: str) -> int:
     """`begin` and `end` are days in Amsterdam, both included; "" is without limit. Raises ConfigError."""
-    first, last = _day(begin, "--from"), _day(end, "--to")
+    first, last = day_of(begin, "--from"), day_of(end, "--to")
     if first and last and first > last:
         raise ConfigError("--from is after --to: give the earlier day first")
     if form not in _FORMATS:
@@ -40,7 +40,7 @@ def report_ledger(*, begin: str, end: str, form: str) -> int:
     return 0
 
 
-def _day(text: str, option: str) -> date | None:
+def day_of(text: str, option: str) -> date | None:
     if not text:
         return None
     try:

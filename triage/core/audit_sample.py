@@ -10,7 +10,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from scipy.special import betaincinv
 
@@ -31,8 +31,12 @@ class Week:
 
 def past_week(now: datetime) -> Week:
     """The whole week before the one of `now`."""
-    today = local_date(now)
-    monday = today - timedelta(days=today.weekday() + 7)
+    return week_of(local_date(now) - timedelta(days=7))
+
+
+def week_of(day: date) -> Week:
+    """The week that this day lies in."""
+    monday = day - timedelta(days=day.weekday())
     year, number, _ = monday.isocalendar()
     return Week(f"{year}-W{number:02d}", start_of(monday), start_of(monday + timedelta(days=7)))
 

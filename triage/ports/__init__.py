@@ -9,6 +9,15 @@ from triage.ports.accounts import Accounts, Credentials
 from triage.ports.clock import Clock
 from triage.ports.judgement import Classifier
 from triage.ports.mailbox import FolderStatus, KeptTokens, Mailbox, TokenSource, TokenState, TokenStore
+from triage.ports.models import (
+    Challenger,
+    ComparedWith,
+    Figures,
+    ModelChoice,
+    ModelOverview,
+    ModelShelf,
+    RunningModel,
+)
 from triage.ports.proof import AcknowledgementFact, FolderLedger, LedgerFact, OutboxFacts, Proof, SealedFacts
 from triage.ports.queries import (
     AcknowledgementView,
@@ -64,14 +73,17 @@ __all__ = [
     "CaseLink",
     "CasePage",
     "CaseRow",
+    "Challenger",
     "Classifier",
     "Clock",
+    "ComparedWith",
     "CorrectionRow",
     "Credentials",
     "DraftContent",
     "DraftRevision",
     "Envelope",
     "FeedbackRow",
+    "Figures",
     "FolderLedger",
     "FolderMark",
     "FolderStatus",
@@ -89,6 +101,9 @@ __all__ = [
     "Mailbox",
     "MarkFile",
     "MessageView",
+    "ModelChoice",
+    "ModelOverview",
+    "ModelShelf",
     "NewMessage",
     "NoteRow",
     "NoticeRow",
@@ -98,6 +113,7 @@ __all__ = [
     "Proof",
     "QuarantineRow",
     "Queries",
+    "RunningModel",
     "SameClient",
     "SameText",
     "SampleFigures",

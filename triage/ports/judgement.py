@@ -9,7 +9,8 @@ from triage.core.assessment import Verdict
 
 
 class Classifier(Protocol):
-    model_id: str
+    @property
+    def model_id(self) -> str: ...
 
     def verdicts(self, texts: Sequence[str]) -> Sequence[Verdict]:
         """One verdict per text (subject, blank line, new text), same order. Pure; may raise anything."""

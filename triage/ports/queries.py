@@ -383,6 +383,9 @@ class Queries(Protocol):
     def audit_sample(self, since: datetime) -> SampleFigures:
         """Of the weeks drawn since then; `open` of all weeks, without cases that were erased."""
 
+    def sample_by_week(self, since: datetime) -> Mapping[str, tuple[int, int]]:
+        """Week → (looked at, found urgent) of the audit samples drawn since then."""
+
     def health(self) -> Sequence[JobHealth]: ...
     def demo_summary(self) -> Mapping[str, int]:
         """The counts of `demo --once --json` (`product.md` section 9)."""

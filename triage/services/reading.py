@@ -62,7 +62,7 @@ class Reader:
         self._hanging: list[threading.Thread] = []
         self._own_addresses = tuple(own_addresses)
         self._authserv_id = authserv_id
-        self._model_languages = model_languages
+        self.model_languages = model_languages  # another model may know other languages
 
     def read(self, raws: Sequence[bytes]) -> list[Reading | Unread]:
         """One result per message, same order. A message that cannot be read does not touch the others."""
@@ -92,7 +92,7 @@ class Reader:
                     screening,
                     verdict,
                     language=detect_language(mail.new_text or mail.text or mail.subject),
-                    model_languages=self._model_languages,
+                    model_languages=self.model_languages,
                 )
                 readings.append(Reading(mail, screening, assessment))
             except Exception as exc:
@@ -109,7 +109,7 @@ class Reader:
             Screening(MessageKind.QUESTION),
             verdict,
             language=detect_language(text),
-            model_languages=self._model_languages,
+            model_languages=self.model_languages,
         )
 
     def judge_again(self, texts: Sequence[tuple[str, str, bool]]) -> list[Assessment | None]:
@@ -124,7 +124,7 @@ class Reader:
             kind = MessageKind.UNREADABLE if unreadable else MessageKind.QUESTION
             mail = ParsedMail(text=text, new_text=text)
             found.append(
-                assess(mail, Screening(kind), verdict, language=language, model_languages=self._model_languages)
+                assess(mail, Screening(kind), verdict, language=language, model_languages=self.model_languages)
             )
         return found
 

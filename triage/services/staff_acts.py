@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from triage.errors import NotAllowed
+from triage.ports import User
 from triage.services.approval import Approval
 from triage.services.casework import Casework
+from triage.services.models import Models
 
 
 class StaffActs:
     """Casework and approval together; every act names its user."""
 
-    def __init__(self, casework: Casework, approval: Approval) -> None:
+    def __init__(self, casework: Casework, approval: Approval, models: Models | None = None) -> None:
         self.claim = casework.claim
         self.release_claim = casework.release_claim
         self.wait = casework.wait
@@ -34,7 +37,19 @@ class StaffActs:
         self.release_uncertain = casework.release_uncertain
         self.release_quarantined = casework.release_quarantined
         self.release_breaker = casework.release_breaker
+        self._models = models
         self.save_draft = approval.save_draft
         self.approve = approval.approve
         self.undo_approval = approval.undo_approval
         self.reject_draft = approval.reject_draft
+
+    def promote_model(self, model_id: str, *, user: User) -> None:
+        self._chooses().promote(model_id, user=user)
+
+    def roll_back_model(self, *, user: User) -> None:
+        self._chooses().roll_back(user=user)
+
+    def _chooses(self) -> Models:
+        if self._models is None:
+            raise NotAllowed("no model is chosen here")
+        return self._models

@@ -87,5 +87,12 @@ class CaseActs(Protocol):
     def release_quarantined(self, row_id: str, *, user: User) -> None:
         """The mail is tried again at the next poll."""
 
+    def promote_model(self, model_id: str, *, user: User) -> None:
+        """Puts a model made from feedback in use; NotAllowed when its comparison does not allow it, ConflictError when
+        it is in use already, ModelUnavailable when it is damaged."""
+
+    def roll_back_model(self, *, user: User) -> None:
+        """The model that was in use before. ConflictError when there is none; ModelUnavailable when it is damaged."""
+
     def release_breaker(self, *, user: User) -> None:
         """Acknowledgements may leave again after the hourly budget stopped them."""

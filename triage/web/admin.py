@@ -17,11 +17,13 @@ WITHHELD_PAGE = 50
 
 
 def admin_screen(visit: Visit) -> Response:
-    return _show(visit)
+    return admin_page(visit)
 
 
-def _show(visit: Visit, *, problem: str = "") -> Response:
+def admin_page(visit: Visit, *, problem: str = "") -> Response:
+    """The whole screen; with `problem` when an act on it did not go through."""
     queries, health = visit.desk.queries, visit.desk.health()
+    users = visit.desk.accounts.all()
     total = queries.withheld_count()
     pages = max(1, -(-total // WITHHELD_PAGE))
     asked = visit.query("pagina")
@@ -44,7 +46,9 @@ def _show(visit: Visit, *, problem: str = "") -> Response:
         held_by_shadow=queries.held_by_shadow(),
         breaker=health.get("breaker_tripped"),
         mailbox=_mailbox(health.get("mailbox")),
-        users=visit.desk.accounts.all(),
+        users=users,
+        model=visit.desk.models(),
+        names={user.id: user.display_name for user in users} | {"command": "met een opdracht"},
     )
 
 
@@ -59,7 +63,7 @@ def release_quarantined_screen(visit: Visit) -> Response:
     try:
         visit.desk.acts.release_quarantined(visit.form.line("rij", longest=100), user=visit.user)
     except ConflictError:
-        return _show(visit, problem="Deze mail staat niet meer in quarantaine.")
+        return admin_page(visit, problem="Deze mail staat niet meer in quarantaine.")
     return visit.done("/beheer", "quarantaine")
 
 
@@ -70,7 +74,7 @@ def resend_screen(visit: Visit) -> Response:
     try:
         visit.desk.acts.release_uncertain(outbox_id, user=visit.user)
     except ConflictError:
-        return _show(visit, problem="Deze mail wacht niet meer op een besluit.")
+        return admin_page(visit, problem="Deze mail wacht niet meer op een besluit.")
     return visit.done("/beheer", "opnieuw")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -20,12 +20,13 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from triage.core.drift import WeekReport
 from triage.core.gate import mask_bsn
 from triage.core.rights import Right
 from triage.core.sla import SlaRules
-from triage.ports import Accounts, Clock, Queries, User
+from triage.ports import Accounts, Clock, ModelOverview, Queries, User
 from triage.settings import Organisation, WebSettings
-from triage.web import account, admin, cases, draft_acts, present, related, worklist
+from triage.web import account, admin, cases, draft_acts, model_choice, present, related, worklist
 from triage.web.acts import CaseActs
 from triage.web.auth import Logins, password_hash
 from triage.web.case_acts import CASE_ACTS, case_act_screen
@@ -63,13 +64,16 @@ def create_app(
     health: Callable[[], Mapping[str, object]],
     templates: Path,
     on_access: OnAccess = _nobody_listens,
+    models: Callable[[], ModelOverview | None] = lambda: None,
+    judgement: Callable[[], Sequence[WeekReport]] = lambda: (),
 ) -> Starlette:
     """The web app of the staff screens.
 
     `session_secret` is at least 32 bytes, the same on every node and at every start. `mode` is "shadow" or "live".
     `health` gives "healthy" (bool) and moments, for /gezond; "breaker_tripped" (bool) in it is shown on Beheer.
     `templates` is the folder that holds `web/`. `on_access(user, reference, action)` hears of every
-    view of and act on a case, after it happened.
+    view of and act on a case, after it happened. `models` tells which model judges and which others there are; None:
+    Beheer shows nothing of it. `judgement` gives the past weeks for Toezicht, oldest first.
     """
     https = settings.public_url.startswith("https://")
     sessions = Sessions(accounts, secret=session_secret, clock=clock, absolute=timedelta(hours=settings.session_hours))
@@ -88,6 +92,8 @@ def create_app(
         mode=mode,
         health=health,
         on_access=on_access,
+        models=models,
+        judgement=judgement,
         cookie="__Host-triage" if https else "triage",
         https=https,
     )
@@ -128,6 +134,7 @@ def environment(folder: Path) -> Environment:
         when=present.when,
         moment=present.day_and_time,
         size=present.size,
+        percent=present.percent,
         week=present.week_words,
         likeness=present.likeness_words,
         state_words=present.state_words,
@@ -177,6 +184,8 @@ def routes(desk: Desk) -> list[Route | Mount]:
         get("/beheer", admin.admin_screen, Right.ADMINISTER),
         post("/beheer/quarantaine", admin.release_quarantined_screen, Right.ADMINISTER),
         post("/beheer/opnieuw-versturen", admin.resend_screen, Right.ADMINISTER),
+        post("/beheer/model", model_choice.promote_screen, Right.ADMINISTER),
+        post("/beheer/model/terug", model_choice.roll_back_screen, Right.ADMINISTER),
         post("/beheer/noodrem", admin.release_breaker_screen, Right.ADMINISTER),
         Mount("/static", GZipMiddleware(_Static(directory=STATIC), minimum_size=1000), name="static"),
     ]

@@ -90,5 +90,6 @@ def dashboard_screen(visit: Visit) -> Response:
         ledger=queries.ledger(),
         found_late=found_late,
         sample=sample,
+        weeks=visit.desk.judgement(),
         at_most=at_most(bound) if bound is not None else "",
     )

@@ -6,7 +6,7 @@ checks the form's CSRF token and the person's right, and turns our errors into D
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,11 +17,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
+from triage.core.drift import WeekReport
 from triage.core.rights import Right
 from triage.core.sla import SlaRules
 from triage.errors import ConflictError, NotAllowed, NotFound, StoreUnavailable
 from triage.logs import get_logger
-from triage.ports import Accounts, Clock, Queries, User
+from triage.ports import Accounts, Clock, ModelOverview, Queries, User
 from triage.settings import Organisation
 from triage.web.acts import CaseActs
 from triage.web.auth import Logins, may
@@ -60,6 +61,11 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "opnieuw": ("ok", "De mail wordt nog één keer verstuurd."),
     "quarantaine": ("ok", "De mail wordt bij de volgende ronde opnieuw gelezen."),
     "noodrem": ("ok", "De noodrem is los. Ontvangstbevestigingen gaan weer weg."),
+    "model": (
+        "ok",
+        "U hebt een ander model gekozen. Binnen een minuut is het in gebruik. Daarna beoordeelt het de open "
+        "zaken opnieuw.",
+    ),
     "samengevoegd": ("ok", "De berichten staan nu bij de andere zaak. Deze zaak is gesloten."),
     "apart": ("ok", "De zaken blijven apart."),
     "gekoppeld": ("ok", "De zaken zijn gekoppeld. Eén collega behandelt ze samen."),
@@ -93,6 +99,8 @@ class Desk:
     mode: str
     health: HealthReport
     on_access: OnAccess
+    models: Callable[[], ModelOverview | None]
+    judgement: Callable[[], Sequence[WeekReport]]
     cookie: str
     https: bool
 

@@ -50,6 +50,13 @@ def day_and_time(moment: datetime) -> str:
     return f"{_DAYS[local.weekday()]} {local.day} {_MONTHS[local.month - 1]} {local.year} {local:%H:%M}"
 
 
+def percent(value: float | None) -> str:
+    """'12%', '0,4%' under one in a hundred, '–' when there is none."""
+    if value is None:
+        return "–"
+    return f"{value:.1%}".replace(".", ",") if 0 < value < 0.01 else f"{value:.0%}"
+
+
 def size(count: int) -> str:
     """A number of bytes: '812 bytes', '14 kB', '2,4 MB'."""
     if count < 1000:

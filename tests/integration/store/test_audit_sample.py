@@ -134,3 +134,14 @@ def test_what_was_found_late_is_listed_newest_first(store: SqlStore, make: Maker
         (case.reference, "found_late", "transfer", "m-2"),
     ]
     assert store.queries.found_late(NOW + timedelta(minutes=2)) == rows[:1]
+
+
+def test_each_week_has_its_own_result(store: SqlStore, make: Maker) -> None:
+    cases = [make.case() for _ in range(3)]
+    assert drawn(store, *cases[:2]) and drawn(store, week="2026-W49")
+    with store.begin() as uow:
+        uow.draw_sample("2026-W01", [cases[2].id], population=1, at=LONG_AGO)
+        uow.look_at_sample(cases[0].id, by="u", at=NOW, found_urgent=True)
+        uow.look_at_sample(cases[1].id, by="u", at=NOW, found_urgent=False)
+    assert store.queries.sample_by_week(NOW) == {"2026-W48": (2, 1), "2026-W49": (0, 0)}
+    assert store.queries.sample_by_week(LONG_AGO)["2026-W01"] == (0, 0)

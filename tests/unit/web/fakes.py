@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from triage.core.assessment import LAWS, Assessment, Band, Evidence, SenderType, Span, Urgency
 from triage.core.case import OPEN_STATES, Case, CaseState, WaitingFor, move
+from triage.core.drift import WeekReport
 from triage.core.mail import MessageKind
 from triage.core.sla import SlaRules, clock_state, pause, resume, terms_for, with_band
 from triage.core.workdays import WorkCalendar
@@ -33,6 +34,7 @@ from triage.ports import (
     JobHealth,
     LedgerSummary,
     MessageView,
+    ModelOverview,
     NoteRow,
     OutboxRow,
     QuarantineRow,
@@ -201,6 +203,9 @@ class Helpdesk:
     late: list[FoundLate] = field(default_factory=list)
     sample: SampleFigures = field(default_factory=lambda: SampleFigures(0, 0, 0))
     undo: timedelta = timedelta(seconds=20)
+    models: ModelOverview | None = None
+    model_trouble: Exception | None = None
+    weeks: Sequence[WeekReport] = ()
 
     def put(self, page: CasePage) -> CasePage:
         self.pages[page.case.reference] = page
@@ -517,6 +522,16 @@ class Helpdesk:
     def release_breaker(self, *, user: User) -> None:
         self.done.append(("release_breaker", ""))
 
+    def promote_model(self, model_id: str, *, user: User) -> None:
+        if self.model_trouble is not None:
+            raise self.model_trouble
+        self.done.append(("promote_model", model_id))
+
+    def roll_back_model(self, *, user: User) -> None:
+        if self.model_trouble is not None:
+            raise self.model_trouble
+        self.done.append(("roll_back_model", user.id))
+
 
 @dataclass
 class FakeAccounts:
@@ -628,6 +643,8 @@ class World:
             health=lambda: self.report,
             templates=TEMPLATES,
             on_access=lambda user, reference, action: self.seen.append((user.id, reference, action)),
+            models=lambda: self.helpdesk.models,
+            judgement=lambda: self.helpdesk.weeks,
         )
 
     def browser(self) -> Browser:

@@ -63,6 +63,8 @@ ADDRESSES: list[tuple[str, str, dict[str, object], Right | None]] = [
     ("POST", "/beheer/quarantaine", {"rij": "q-1"}, Right.ADMINISTER),
     ("POST", "/beheer/opnieuw-versturen", {"verzending": "o-1"}, Right.ADMINISTER),
     ("POST", "/beheer/noodrem", {}, Right.ADMINISTER),
+    ("POST", "/beheer/model", {"model": "jl-0123456789ab"}, Right.ADMINISTER),
+    ("POST", "/beheer/model/terug", {}, Right.ADMINISTER),
     ("GET", "/account", {}, None),
     ("POST", "/account/wachtwoord", {}, None),
     ("POST", "/account/vernieuwen", {}, None),
