@@ -270,12 +270,13 @@ def _method(manifest: Manifest) -> str:
             [name, f"{low:.3f}", f"{high:.3f}", f"{one.urgency_thresholds['danger'][0]:.3f}", laws,
              f"{one.law_gate:.3f}", f"{rules['urgency']:.3f}, {rules['danger']:.3f}"]
         )  # fmt: skip
-    head = ["borders", "t_lo", "t_hi", "danger", ", ".join(LAWS), "gate", "support rules: urgency, danger"]
+    head = ["borders", "t_lo", "t_hi", "danger", ", ".join(LAWS), "gate", "rules: urgency, danger"]
     lines += [_table(head, cuts), ""]
     lines += [
         "t_lo and t_hi stand on the likelier of both urgency heads. Gate: under this probability of any law none is",
-        "named; over it the likeliest law is, also when none is over its cut. A hit of a support rule (a cue that many",
-        "other mails hold) counts only from the probability in the last column.",
+        "named; over it the likeliest law is, also when none is over its cut. Under the probability in the last column",
+        "the model rules a cue out: a support rule (a cue that many other mails hold) then counts for nothing, another",
+        "rule makes the mail possible instead of urgent.",
     ]
     return _lines(*lines)
 
@@ -324,8 +325,8 @@ def _urgency(manifest: Manifest) -> str:
         _table(["unseen authors", *(name for name, _ in columns)], rows),
         "",
         f"Share of normal mail above the cut that the model alone needs for a recall of {curve}.",
-        f"t_lo asks that rules and model together find {LOW_RECALL:.0%} with alarms on at most {LOW_ALARMS:.0%} of",
-        f"ordinary normal mail; where both cannot hold, recall wins up to {LOW_ALARMS_CAP:.0%}.",
+        f"t_lo: rules and model together find at least {LOW_RECALL:.0%}, and more as long as alarms stay within",
+        f"{LOW_ALARMS:.0%} of ordinary normal mail; recall wins over alarms up to {LOW_ALARMS_CAP:.0%}.",
         f"t_hi has at most {URGENT_ALARMS:.0%} of normal mail above it.",
         f"Danger takes at most {DANGER_ALARMS:.0%} alarms whatever its recall, because it alerts at once.",
         "Look-alikes are four in ten of the normal mails here, far more than in a mailbox.",

@@ -136,7 +136,7 @@ class Judged:
                 self.rules.short[here], self.rules.high[here] = mine.soft, mine.strong_firm
                 self.rules.danger[here] = mine.danger
                 self.both.short[here] = self.model.short[here] | mine.raised(likelier, border["urgency"])
-                self.both.high[here] = self.model.high[here] | mine.strong_firm
+                self.both.high[here] = self.model.high[here] | mine.urgent(likelier, border["urgency"])
                 self.both.danger[here] = self.model.danger[here] | mine.dangerous(danger, border["danger"])
             named = gated(
                 {head: value[here] for head, value in self.chance.items()}, cuts["law_thresholds"], cuts["law_gate"]

@@ -6,6 +6,7 @@ Each figure is a count with its size, so that its interval can be told. A mail t
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from classifiers.evaluate import read_rows
 from classifiers.figures import share
 from classifiers.labelled import LabelledMail, load_file
 from classifiers.registry import HybridClassifier
+from classifiers.rules import RuleNet
 from classifiers.thresholds import BoolArray, micro_f1
 from triage.core.assessment import LAWS, Assessment, Band
 from triage.services.reading import Reading, Unread
@@ -94,15 +96,18 @@ def _f1(wanted: BoolArray, chosen: BoolArray) -> float:
     return round(2 * float((wanted & chosen).sum()) / max(float(wanted.sum() + chosen.sum()), 1.0), 4)
 
 
-def rules_alone(readings: Sequence[Reading | Unread]) -> list[Reading | Unread]:
-    """The same readings as if only the rules had spoken: for the comparison, not for use."""
+def rules_alone(readings: Sequence[Reading | Unread], rules: RuleNet) -> list[Reading | Unread]:
+    """The same readings as if only the rules had spoken, with no model to rule a cue out: for the comparison, not for
+    use."""
 
     def only(assessment: Assessment) -> Assessment:
-        hits = [item for item in assessment.evidence if item.source == "rule"]
+        hits = rules.hits(unicodedata.normalize("NFC", assessment.judged_text))
         urgent = [item for item in hits if item.head != "danger"]
         firm = [item for item in urgent if not item.softened_by and not item.support]
         band = Band.URGENT if firm else Band.POSSIBLE if urgent else Band.NORMAL
-        return replace(assessment, band=band, danger=any(item.head == "danger" for item in hits), laws=())
+        return replace(
+            assessment, band=band, danger=any(item.head == "danger" and not item.softened_by for item in hits), laws=()
+        )
 
     return [item if isinstance(item, Unread) else replace(item, assessment=only(item.assessment)) for item in readings]
 

@@ -26,7 +26,7 @@ class Borders:
     `calibration`: head → (intercept, slope of the n-gram score[, slope of the encoder score]) of Platt's sigmoid.
     `law_thresholds`: law → cut; `law_gate`: cut of the head "some law", under which no law is named.
     `urgency_thresholds`: palliative, transfer, danger → (t_lo, t_hi). `rule_borders`: urgency, danger → the probability
-    from which the hit of a support rule counts.
+    under which the model rules a rule's cue out.
     """
 
     calibration: Mapping[str, tuple[float, ...]]

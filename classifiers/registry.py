@@ -11,7 +11,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -228,7 +228,8 @@ class HybridClassifier:
     def _rule_evidence(
         self, text: str, chances: Mapping[str, float] | None, borders: Mapping[str, float]
     ) -> list[Evidence]:
-        """Hits that count: those of support rules only where the model does not rule the head out."""
+        """Hits that count. Where the model rules the head out, those of support rules do not, and the others count as
+        no more than support."""
         nfc, offsets = composed(text)
         hits = self._rules.hits(nfc)
         if chances is not None:
@@ -236,8 +237,11 @@ class HybridClassifier:
                 "danger": chances.get("danger", 1.0) >= borders["danger"],
                 "urgency": max(chances.get(head, 1.0) for head in URGENT_HEADS) >= borders["urgency"],
             }
+            ruled_out = {hit for hit in hits if not likely["danger" if hit.head == "danger" else "urgency"]}
             hits = tuple(
-                hit for hit in hits if not hit.support or likely["danger" if hit.head == "danger" else "urgency"]
+                replace(hit, support=True) if hit in ruled_out else hit
+                for hit in hits
+                if not (hit.support and hit in ruled_out)
             )
         return rule_evidence(hits, offsets)
 

@@ -32,11 +32,13 @@ BoolArray = npt.NDArray[np.bool_]
 MAX_FOLDS = 10
 
 URGENT_ALARMS = 0.03  # t_hi: at most this share of out-of-fold normals above
-LOW_RECALL = 0.99  # t_lo: wanted recall on unseen authors
-LOW_ALARMS = 0.10  # t_lo: wanted share of ordinary normal mail above
-LOW_ALARMS_CAP = 0.12  # where LOW_RECALL cannot be had, recall wins up to here: beyond it staff stop believing the list
-RULE_RECALL = 0.99  # of the wanted mails that a rule hits, this share is over the border of support rules
-DANGER_ALARMS = 0.05  # the danger flag alerts at once: more false alarms would teach people to ignore it
+LOW_RECALL = 0.98  # t_lo: recall on unseen authors that wins over alarms
+LOW_ALARMS = 0.10  # t_lo: share of ordinary normal mail above; what is left under it is spent on more recall
+LOW_ALARMS_CAP = 0.35  # beyond this the short list would no longer be short
+RULE_RECALL = {"urgency": 0.997, "danger": 0.97}
+"""Of the wanted mails that a rule hits, the share that is over the rules' border. Danger alerts at once and has five
+false hits a true one, so it asks more of the model; more recall came of a lower cut than of more hits."""
+DANGER_ALARMS = 0.04  # the danger flag alerts at once: more false alarms would teach people to ignore it
 FALSE_LAW = 0.10  # wanted share of mails without any law on which one is named
 MISSED_LAW = 0.03  # most of the mails with a law that may lose it for that
 PERSON_HELD = 0.001  # of persons' mail, the share that the kind head may take for a machine's
@@ -61,6 +63,10 @@ class RuleMarks:
     def raised(self, likelier: FloatArray, border: float) -> BoolArray:
         """Raised to the short term, given the model's probabilities and the border for support rules."""
         return self.strong_soft | (self.soft & (likelier >= border))
+
+    def urgent(self, likelier: FloatArray, border: float) -> BoolArray:
+        """Put in the band urgent."""
+        return self.strong_firm & (likelier >= border)
 
     def dangerous(self, chance: FloatArray, border: float) -> BoolArray:
         return self.strong_danger | (self.danger & (chance >= border))
@@ -274,14 +280,15 @@ def for_recall(positives: FloatArray, recall: float) -> float:
     return float(ordered[max(0, math.ceil(recall * len(ordered) - 1e-9) - 1)])
 
 
-def rule_border(scores: FloatArray, wanted: BoolArray, hit: BoolArray) -> float:
-    """The probability from which the hit of a support rule counts; under it the model rules the cue out.
+def rule_border(scores: FloatArray, wanted: BoolArray, hit: BoolArray, recall: float) -> float:
+    """The probability under which the model rules a cue out: a support rule's hit then counts for nothing, another
+    rule's makes a mail possible instead of urgent.
 
     A word that many mails hold ("hospice") is a cue only where the model does not say otherwise. The border keeps
-    RULE_RECALL of the wanted mails with a hit: a rule still only raises, it lowers what is asked of the model.
+    `recall` of the wanted mails with a hit: a rule still only raises, it lowers what is asked of the model.
     """
     both = scores[wanted & hit]
-    return for_recall(both, RULE_RECALL) if len(both) else 0.0
+    return for_recall(both, recall) if len(both) else 0.0
 
 
 def urgency_cuts(
@@ -385,10 +392,10 @@ def choose(
     raised = firm = dangerous = None
     if marks:
         of_urgency, of_danger = marks.of(has["palliative"]), marks.of(has["danger"])
-        borders["urgency"] = rule_border(likelier, urgent, of_urgency.soft)
-        borders["danger"] = rule_border(chance["danger"], wanted["danger"], of_danger.danger)
+        borders["urgency"] = rule_border(likelier, urgent, of_urgency.soft, RULE_RECALL["urgency"])
+        borders["danger"] = rule_border(chance["danger"], wanted["danger"], of_danger.danger, RULE_RECALL["danger"])
         raised = of_urgency.raised(likelier, borders["urgency"])
-        firm = of_urgency.strong_firm
+        firm = of_urgency.urgent(likelier, borders["urgency"])
         dangerous = of_danger.dangerous(chance["danger"], borders["danger"])
     ordinary = np.array([not row.hard for row in rows], dtype=bool)[has["palliative"]]
     low_high = urgency_cuts(likelier, urgent, raised, firm, ordinary)

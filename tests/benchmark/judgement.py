@@ -21,7 +21,7 @@ from classifiers.evaluate import evaluate_file, read_rows
 from classifiers.judgement import challenge_figures, figures, kappa, load_challenge, rules_alone
 from classifiers.labelled import CORPUS, LOCK, TRAIN, LabelledMail, judged, load_corpus, load_file
 from classifiers.manifest import Manifest
-from classifiers.registry import CURRENT, HybridClassifier, LoadedModel, load_classifier, load_rules
+from classifiers.registry import CURRENT, RULES, HybridClassifier, LoadedModel, load_classifier, load_rules
 from tests.benchmark import report
 from triage.bootstrap import utc_now
 from triage.core.assessment import LAWS
@@ -85,7 +85,7 @@ def locked(fused: HybridClassifier, plain: HybridClassifier) -> str:
         "with encoder, and rules": figures(rows, with_it),
         "n-grams and rules": figures(rows, without),
         "n-grams alone": figures(rows, read_rows(rows, model_only)),
-        "rules alone": figures(rows, rules_alone(without)),
+        "rules alone": figures(rows, rules_alone(without, load_rules(RULES))),
     }
     best = columns["with encoder, and rules"]
     parts = [

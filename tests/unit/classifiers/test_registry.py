@@ -273,7 +273,9 @@ def test_an_encoder_that_fails_leaves_the_n_grams_to_judge(fused_folder: Path, r
     assert verdict.model != broken.model_id  # re-screening will look at it again
 
 
-def test_a_support_rule_counts_only_where_the_model_does_not_rule_it_out(fused_folder: Path, tmp_path: Path) -> None:
+def test_where_the_model_rules_a_cue_out_a_support_rule_is_silent_and_another_gives_support(
+    fused_folder: Path, rules_path: Path, tmp_path: Path
+) -> None:
     rules = tmp_path / "rules.toml"
     rules.write_text(RULES.replace('head = "palliative"', 'head = "palliative"\nsupport = true'), encoding="utf-8")
     text = "vraag\n\nHet zijn haar laatste dagen."
@@ -282,6 +284,8 @@ def test_a_support_rule_counts_only_where_the_model_does_not_rule_it_out(fused_f
     assert all(item.support for item in supported.evidence if item.source == "rule")
     ruled_out = fused_classifier(fused_folder, rules, Vowels()).verdicts([text])[0]  # its border is 0.99
     assert [item for item in ruled_out.evidence if item.source == "rule"] == []
+    (firm,) = fused_classifier(fused_folder, rules_path, Vowels()).verdicts([text])
+    assert [(item.rule_id, item.support) for item in firm.evidence if item.source == "rule"] == [("P1", True)]
     without_model = rules_only(rules).verdicts([text])[0]
     assert [item.rule_id for item in without_model.evidence] == ["P1"]
 

@@ -65,22 +65,22 @@ def test_urgency_recall_wins_over_alarms_up_to_the_cap() -> None:
     assert (easy[:100] >= low).all() and (easy[100:] >= low).mean() <= 0.10
     assert (easy[100:] >= high).mean() <= 0.03
 
-    hard = np.concatenate([np.linspace(0.44, 1.0, 100), np.linspace(0.0, 0.5, 100)])
+    hard = np.concatenate([np.linspace(0.35, 1.0, 100), np.linspace(0.0, 0.5, 100)])
     low, _ = urgency_cuts(hard, urgent)
-    assert (hard[:100] >= low).mean() >= 0.99
-    assert 0.10 < (hard[100:] >= low).mean() <= 0.12
+    assert (hard[:100] >= low).mean() >= 0.98
+    assert 0.10 < (hard[100:] >= low).mean() <= 0.35
 
     hopeless = np.concatenate([np.linspace(0.0, 1.0, 100), np.linspace(0.0, 1.0, 100)])
     low, high = urgency_cuts(hopeless, urgent)
-    assert (hopeless[100:] >= low).mean() <= 0.12
+    assert (hopeless[100:] >= low).mean() <= 0.35
     assert low <= high
 
 
-def test_danger_never_alarms_on_more_than_a_twentieth() -> None:
+def test_danger_never_alarms_on_more_than_one_in_twenty_five() -> None:
     scores = np.concatenate([np.linspace(0.0, 1.0, 20), np.linspace(0.0, 0.9, 200)])
     danger = np.array([True] * 20 + [False] * 200)
     cut = danger_cut(scores, danger)
-    assert (scores[20:] >= cut).mean() <= 0.05
+    assert (scores[20:] >= cut).mean() <= 0.04
     assert (scores[:20] >= cut).any()
 
 
@@ -118,10 +118,10 @@ def test_the_border_of_support_rules_keeps_the_urgent_mails_with_a_hit() -> None
     scores = np.concatenate([np.linspace(0.2, 1.0, 50), np.linspace(0.0, 0.5, 50)])
     urgent = np.array([True] * 50 + [False] * 50)
     hit = np.array([True, False] * 50)
-    border = rule_border(scores, urgent, hit)
+    border = rule_border(scores, urgent, hit, 0.99)
     assert (scores[urgent & hit] >= border).all()
     assert (scores[~urgent & hit] < border).any()
-    assert rule_border(scores, urgent, np.zeros(100, dtype=bool)) == 0.0
+    assert rule_border(scores, urgent, np.zeros(100, dtype=bool), 0.99) == 0.0
 
 
 def test_a_person_is_hardly_ever_taken_for_a_machine() -> None:
