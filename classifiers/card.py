@@ -276,7 +276,7 @@ def _method(manifest: Manifest) -> str:
         "t_lo and t_hi stand on the likelier of both urgency heads. Gate: under this probability of any law none is",
         "named; over it the likeliest law is, also when none is over its cut. Under the probability in the last column",
         "the model rules a cue out: a support rule (a cue that many other mails hold) then counts for nothing, another",
-        "rule makes the mail possible instead of urgent.",
+        "rule makes the mail possible instead of urgent, and counts for nothing under a quarter of it.",
     ]
     return _lines(*lines)
 

@@ -25,7 +25,7 @@ from classifiers.evidence import URGENT_HEADS, composed, model_evidence, rule_ev
 from classifiers.features import Counted, FeatureSpace, tokenise
 from classifiers.manifest import MANIFEST_FILE, MODEL_FILE, Borders, Manifest
 from classifiers.neighbours import Neighbours
-from classifiers.rules import RuleNet
+from classifiers.rules import STRONG_SHARE, RuleNet
 from triage.core.assessment import LAWS, Evidence, Neighbour, SenderType, Verdict
 from triage.errors import ModelUnavailable
 from triage.logs import get_logger
@@ -228,21 +228,23 @@ class HybridClassifier:
     def _rule_evidence(
         self, text: str, chances: Mapping[str, float] | None, borders: Mapping[str, float]
     ) -> list[Evidence]:
-        """Hits that count. Where the model rules the head out, those of support rules do not, and the others count as
-        no more than support."""
+        """Hits that count. Where the model rules the head out, those of support rules do not, the others count as no
+        more than support, and far below that nothing counts."""
         nfc, offsets = composed(text)
         hits = self._rules.hits(nfc)
         if chances is not None:
-            likely = {
-                "danger": chances.get("danger", 1.0) >= borders["danger"],
-                "urgency": max(chances.get(head, 1.0) for head in URGENT_HEADS) >= borders["urgency"],
+            chance = {
+                "danger": chances.get("danger", 1.0),
+                "urgency": max(chances.get(head, 1.0) for head in URGENT_HEADS),
             }
-            ruled_out = {hit for hit in hits if not likely["danger" if hit.head == "danger" else "urgency"]}
-            hits = tuple(
-                replace(hit, support=True) if hit in ruled_out else hit
-                for hit in hits
-                if not (hit.support and hit in ruled_out)
-            )
+            counted = []
+            for hit in hits:
+                about = "danger" if hit.head == "danger" else "urgency"
+                if chance[about] >= borders[about]:
+                    counted.append(hit)
+                elif not hit.support and chance[about] >= borders[about] * STRONG_SHARE:
+                    counted.append(replace(hit, support=True))
+            hits = tuple(counted)
         return rule_evidence(hits, offsets)
 
 

@@ -29,6 +29,10 @@ SCOPES = ("sentence", "mail")
 DANGER_AXES = ("past", "hypothetical")
 """The axes that may soften a danger rule: "no, I will not kill myself" and "my neighbour" stay danger."""
 
+STRONG_SHARE = 0.25
+"""Of the border under which the model rules a support rule out, the share under which it rules out any rule: far below
+every urgent mail with a hit that a model was seen to judge (`thresholds.rule_border`)."""
+
 MAX_TEXT = 100_000
 MAX_SENTENCE = 1_000
 MAX_HITS_PER_RULE = 25

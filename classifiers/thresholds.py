@@ -26,6 +26,7 @@ from classifiers.encoder import Vectors
 from classifiers.features import FloatArray
 from classifiers.labelled import LabelledMail
 from classifiers.manifest import Borders
+from classifiers.rules import STRONG_SHARE
 from triage.core.assessment import HEADS, LAWS, SOME_LAW
 
 BoolArray = npt.NDArray[np.bool_]
@@ -46,8 +47,8 @@ PERSON_HELD = 0.001  # of persons' mail, the share that the kind head may take f
 
 @dataclass(frozen=True, slots=True)
 class RuleMarks:
-    """What the rules say, per judged row: any hit for urgency (`soft`), one of the rules that count whatever the model
-    says (`strong_soft`), the same without softener (`strong_firm`, the band urgent); danger (without softener), and
+    """What the rules say, per judged row: any hit for urgency (`soft`), one of the rules that are not mere support
+    (`strong_soft`), the same without softener (`strong_firm`, the band urgent); danger (without softener), and
     the same of strong rules."""
 
     soft: BoolArray
@@ -62,14 +63,14 @@ class RuleMarks:
 
     def raised(self, likelier: FloatArray, border: float) -> BoolArray:
         """Raised to the short term, given the model's probabilities and the border for support rules."""
-        return self.strong_soft | (self.soft & (likelier >= border))
+        return (self.strong_soft & (likelier >= border * STRONG_SHARE)) | (self.soft & (likelier >= border))
 
     def urgent(self, likelier: FloatArray, border: float) -> BoolArray:
         """Put in the band urgent."""
         return self.strong_firm & (likelier >= border)
 
     def dangerous(self, chance: FloatArray, border: float) -> BoolArray:
-        return self.strong_danger | (self.danger & (chance >= border))
+        return (self.strong_danger & (chance >= border * STRONG_SHARE)) | (self.danger & (chance >= border))
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +283,7 @@ def for_recall(positives: FloatArray, recall: float) -> float:
 
 def rule_border(scores: FloatArray, wanted: BoolArray, hit: BoolArray, recall: float) -> float:
     """The probability under which the model rules a cue out: a support rule's hit then counts for nothing, another
-    rule's makes a mail possible instead of urgent.
+    rule's makes a mail possible instead of urgent, and counts for nothing only under a quarter of it.
 
     A word that many mails hold ("hospice") is a cue only where the model does not say otherwise. The border keeps
     `recall` of the wanted mails with a hit: a rule still only raises, it lowers what is asked of the model.

@@ -278,10 +278,11 @@ def _serve_forks() -> None:
     import triage.commands.running
     import triage.commands.verifying
     import triage.host
+    import triage.model_choice
     from triage.commands import checking
 
     del checking
-    _replace(triage.bootstrap, "load_classifier", functools.cache(vars(triage.bootstrap)["load_classifier"]))
+    _replace(triage.model_choice, "load_classifier", functools.cache(vars(triage.model_choice)["load_classifier"]))
     from tests.integration.harness import mail
     from triage.services import letters
     from triage.settings import load_settings

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterable
 
+from classifiers.encoder import encoder_problem
 from triage.adapters.store import SqlStore
 from triage.bootstrap import (
     open_product_store,
@@ -120,6 +121,8 @@ def _model(settings: Settings) -> Iterable[str]:
             "no usable model: every mail gets the short term; run `python3 run.py train` or check model.directory"
         )
     yield f"model {classifier.model_id}, languages {', '.join(sorted(classifier.languages))}"
+    if settings.model.encoder == "auto" and (problem := encoder_problem()):
+        yield f"the n-grams judge alone: {problem}"
 
 
 PROBES: tuple[tuple[str, Probe], ...] = (

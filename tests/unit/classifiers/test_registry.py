@@ -223,8 +223,13 @@ def fused_folder(few_rows: list[LabelledMail], few_docs: list[str], tmp_path_fac
     return path
 
 
-def fused_classifier(folder: Path, rules_path: Path, encoder: Vowels | None) -> HybridClassifier:
+def fused_classifier(
+    folder: Path, rules_path: Path, encoder: Vowels | None, *, urgency_border: float | None = None
+) -> HybridClassifier:
     manifest = Manifest.read(folder / MANIFEST_FILE)
+    if urgency_border is not None and manifest.fused is not None:
+        borders = replace(manifest.fused, rule_borders={"urgency": urgency_border, "danger": 0.0})
+        manifest = replace(manifest, fused=borders)
     model = registry.LoadedModel(pipeline.load((folder / MODEL_FILE).read_bytes()), manifest)
     return HybridClassifier(model, registry.load_rules(rules_path), encoder=encoder)
 
@@ -286,6 +291,8 @@ def test_where_the_model_rules_a_cue_out_a_support_rule_is_silent_and_another_gi
     assert [item for item in ruled_out.evidence if item.source == "rule"] == []
     (firm,) = fused_classifier(fused_folder, rules_path, Vowels()).verdicts([text])
     assert [(item.rule_id, item.support) for item in firm.evidence if item.source == "rule"] == [("P1", True)]
+    sure = fused_classifier(fused_folder, rules_path, Vowels(), urgency_border=5.0)  # a quarter of it is over 1
+    assert [item for item in sure.verdicts([text])[0].evidence if item.source == "rule"] == []
     without_model = rules_only(rules).verdicts([text])[0]
     assert [item.rule_id for item in without_model.evidence] == ["P1"]
 
