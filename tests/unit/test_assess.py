@@ -132,3 +132,26 @@ def test_what_is_judged() -> None:
 def test_the_reason_tells_a_support_rule_from_a_softened_one() -> None:
     assert assessed(replace(CALM, evidence=(support("palliative"),))).band_reason == "support_rule"
     assert assessed(replace(CALM, evidence=(support("palliative", "S1"),))).band_reason == "softened_rule"
+
+
+@pytest.mark.parametrize(
+    ("rule", "machine_kind", "band"),
+    [
+        ("mass_mail_text", "newsletter_or_spam", Band.NORMAL),  # both see it
+        ("mass_mail_text", "", Band.URGENT),  # the words alone
+        ("text_head", "newsletter_or_spam", Band.URGENT),  # the model alone
+    ],
+)
+def test_a_mailing_without_headers_is_unjudged_only_where_rules_and_model_both_see_it(
+    rule: str, machine_kind: str, band: Band
+) -> None:
+    verdict = replace(with_p(palliative=0.9), machine_kind=machine_kind)
+    screening = Screening(MessageKind.LIST_OR_BULK, rule=rule, by_words=True)
+    result = assess(MAIL, screening, verdict, language="nl", model_languages=frozenset({"nl"}))
+    assert result.band is band
+    assert bool(result.laws) is (band is Band.URGENT)
+
+
+def test_a_mailing_that_the_model_failed_on_is_judged_as_a_persons() -> None:
+    screening = Screening(MessageKind.LIST_OR_BULK, rule="mass_mail_text", by_words=True)
+    assert assess(MAIL, screening, None, language="nl", model_languages=frozenset({"nl"})).band is Band.POSSIBLE

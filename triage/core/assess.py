@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from triage.core.assessment import LAWS, SOME_LAW, Assessment, Band, SenderType, Urgency, Verdict
 from triage.core.mail import MessageKind, ParsedMail, Screening
+from triage.core.text_kind import TEXT_HEAD
 
 UNJUDGED_KINDS = frozenset(
     {
@@ -49,7 +50,7 @@ def assess(
 ) -> Assessment:
     """Our reading of one mail. `verdict` None means that the classifiers failed on it."""
     text = judged_text(mail)
-    if screening.kind in UNJUDGED_KINDS and not screening.by_words:
+    if screening.kind in UNJUDGED_KINDS and (not screening.by_words or _both_see_a_machine(screening, verdict)):
         return Assessment(band=Band.NORMAL, band_reason=str(screening.kind), language=language, judged_text=text)
     if screening.kind is MessageKind.SECURE_MAIL_NOTICE:
         return _unjudged(text, language, "secure_mail_notice")
@@ -83,6 +84,12 @@ def assess(
         judged_text=text,
         model=verdict.model,
     )
+
+
+def _both_see_a_machine(screening: Screening, verdict: Verdict | None) -> bool:
+    """The rules on words and the model's text head, each by itself: then a mail without telling headers is judged as
+    little as one with them. It stays a case all the same; one of the two alone is no reason."""
+    return verdict is not None and bool(verdict.machine_kind) and screening.rule != TEXT_HEAD
 
 
 def _unjudged(text: str, language: str, why: str) -> Assessment:
