@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from triage.core.assessment import Assessment, Band, SenderType, Urgency
-from triage.core.case import Case, CaseState
+from triage.core.case import Case, CaseState, Counting
 from triage.core.mail import EmailAddress, ParsedMail
 from triage.core.workdays import AMSTERDAM, WorkCalendar
 from triage.services.letters import Letters
@@ -70,6 +70,7 @@ def a_case(**changes: Any) -> Case:
         "answer_due": NOW + timedelta(days=5),
         "take_up_due": None,
         "at_risk_at": NOW + timedelta(days=3),
+        "counting": Counting(NOW, 3, None),
     }
     return Case(**(values | changes))
 

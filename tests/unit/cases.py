@@ -31,4 +31,5 @@ def a_case(*, arrived: datetime, band: Band = Band.NORMAL, state: CaseState = Ca
         answer_due=terms.answer_due,
         take_up_due=terms.take_up_due,
         at_risk_at=terms.at_risk_at,
+        counting=terms.counting,
     )

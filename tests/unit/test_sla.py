@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,12 +12,17 @@ from tests.unit.cases import a_case, ams
 from triage.core.assessment import Band
 from triage.core.case import CaseState, WaitingFor
 from triage.core.sla import (
+    ClockName,
     ClockState,
     SlaRules,
     clock_state,
+    explain,
     follow_up_terms,
     pause,
+    recounted,
     resume,
+    running_clocks,
+    terms_now,
     with_band,
 )
 from triage.core.workdays import WorkCalendar
@@ -129,3 +134,73 @@ def test_a_person_who_raises_or_lowers_changes_the_take_up_term() -> None:
     lowered = with_band(raised, Band.NORMAL, ams(2026, 11, 24, 10), RULES)
     assert lowered.take_up_due is None
     assert lowered.answer_due == case.answer_due
+
+
+WITH_CLOSING = SlaRules(WorkCalendar(closing_days={date(2026, 11, 25): "studiedag"}))
+
+
+def test_another_calendar_counts_running_clocks_again() -> None:
+    case = a_case(arrived=ams(2026, 11, 23, 9), band=Band.POSSIBLE)  # Monday
+    moved = recounted(case, WITH_CLOSING)
+    assert (local(moved.take_up_due), local(moved.answer_due)) == ("Tue 24 17:00", "Fri 27 17:00")
+    assert recounted(moved, RULES) == case
+
+
+def test_a_term_that_went_on_after_a_pause_is_counted_again_from_there() -> None:
+    case = replace(a_case(arrived=ams(2026, 11, 2, 9)), taken_up_at=ams(2026, 11, 2, 10))
+    waiting = replace(case, state=CaseState.WAITING, waiting_for=WaitingFor.SENDER)
+    paused = pause(waiting, ams(2026, 11, 4, 12), RULES)
+    assert recounted(paused, WITH_CLOSING) == paused
+    resumed = replace(resume(paused, ams(2026, 11, 24, 10), RULES), state=CaseState.IN_PROGRESS, waiting_for=None)
+    assert local(resumed.answer_due) == "Wed 25 17:00"  # two ends were left, that of this Tuesday among them
+    assert local(recounted(resumed, WITH_CLOSING).answer_due) == "Thu 26 17:00"
+
+
+def test_what_has_ended_or_was_taken_up_keeps_its_term_under_another_calendar() -> None:
+    answered = replace(a_case(arrived=ams(2026, 11, 23, 9)), state=CaseState.ANSWERED)
+    assert recounted(answered, WITH_CLOSING) == answered
+    urgent = a_case(arrived=ams(2026, 11, 24, 9), band=Band.URGENT)
+    taken = replace(urgent, state=CaseState.IN_PROGRESS, taken_up_at=ams(2026, 11, 24, 10))
+    moved = recounted(taken, WITH_CLOSING)
+    assert (moved.take_up_due, local(moved.answer_due)) == (taken.take_up_due, "Mon 30 17:00")
+    assert local(recounted(urgent, WITH_CLOSING).take_up_due) == "Thu 26 17:00"
+
+
+def test_each_clock_comes_at_risk_by_itself() -> None:
+    case = a_case(arrived=ams(2026, 11, 23, 9), band=Band.URGENT)
+    take_up, answer = running_clocks(case, RULES)
+    assert (take_up.name, local(take_up.at_risk_at), local(take_up.due)) == (
+        ClockName.TAKE_UP,
+        "Tue 24 00:00",
+        "Tue 24 17:00",
+    )
+    assert (answer.name, local(answer.at_risk_at), local(answer.due)) == (
+        ClockName.ANSWER,
+        "Tue 24 17:00",
+        "Thu 26 17:00",
+    )
+    assert case.at_risk_at == take_up.at_risk_at
+    assert [clock.state(ams(2026, 11, 24, 12)) for clock in (take_up, answer)] == [
+        ClockState.AT_RISK,
+        ClockState.ON_TIME,
+    ]
+    assert take_up.state(ams(2026, 11, 24, 17, 1)) is ClockState.BREACHED
+    taken = replace(case, state=CaseState.IN_PROGRESS, taken_up_at=ams(2026, 11, 23, 10))
+    assert [clock.name for clock in running_clocks(taken, RULES)] == [ClockName.ANSWER]
+    waiting = replace(taken, state=CaseState.WAITING, waiting_for=WaitingFor.SENDER)
+    assert running_clocks(waiting, RULES) == running_clocks(replace(case, state=CaseState.CLOSED), RULES) == ()
+
+
+def test_the_sum_in_words_tells_of_a_pause_and_of_urgency_seen_later() -> None:
+    case = replace(a_case(arrived=ams(2026, 11, 2, 9)), taken_up_at=ams(2026, 11, 2, 10))
+    waiting = replace(case, state=CaseState.WAITING, waiting_for=WaitingFor.SENDER)
+    resumed = resume(pause(waiting, ams(2026, 11, 4, 12), RULES), ams(2026, 11, 24, 10), WITH_CLOSING)
+    assert explain(resumed.arrived_at, terms_now(resumed), WITH_CLOSING.calendar) == (
+        "binnen ma 2 november 09:00; na de pauze verder op di 24 november, nog 2 werkdagen; "
+        "wo 25 november is studiedag; antwoord uiterlijk do 26 november 17:00"
+    )
+    plain = a_case(arrived=ams(2026, 11, 23, 9))
+    raised = with_band(plain, Band.URGENT, ams(2026, 11, 24, 10, 30), RULES)
+    assert explain(raised.arrived_at, terms_now(raised), RULES.calendar) == (
+        "binnen ma 09:00; dringend sinds di 10:30; in behandeling uiterlijk wo 17:00, antwoord uiterlijk do 17:00"
+    )

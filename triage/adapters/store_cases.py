@@ -47,6 +47,7 @@ CASE_COLUMNS = (
     *(cases.c[name] for name in ("id", "reference", "check_code", "state", "waiting_for", "band", "urgency", "danger")),
     *(column for column in cases.c if column.name.startswith("law_")),
     *(cases.c[name] for name in ("arrived_at", "answer_due", "take_up_due", "at_risk_at", "taken_up_at")),
+    *(cases.c[name] for name in ("answer_from", "answer_days", "take_up_from")),
     *(cases.c[name] for name in ("paused_ends_left", "answered_at", "ended_at", "assignee_id")),
     func.coalesce(  # the column holds a later promise only
         cases.c.promised_for,

@@ -37,7 +37,7 @@ from triage.core.assessment import LAWS, Band, SenderType, Urgency
 from triage.core.case import CaseState, LinkKind, LinkState, WaitingFor
 from triage.core.mail import LedgerOutcome, MessageKind
 
-HEAD = "0003"
+HEAD = "0004"
 """The schema version this code works with: the newest script in `migrations/versions`."""
 
 OUTBOX_STATES = ("due", "sending", "sent", "deferred", "refused", "uncertain")
@@ -345,6 +345,9 @@ cases = Table(
     _at("answer_due"),
     _at("take_up_due", null=True),
     _at("at_risk_at"),
+    _at("answer_from"),  # a moment on day 0 of the answer term, which has answer_days working days
+    _number("answer_days"),
+    _at("take_up_from", null=True),
     _at("taken_up_at", null=True),
     _number("paused_ends_left", null=True),
     _at("promised_for", null=True),

@@ -12,7 +12,7 @@ from typing import Any
 
 from triage.core.actions import Action
 from triage.core.assessment import LAWS, Assessment, Band, Evidence, Neighbour, SenderType, Span, Urgency
-from triage.core.case import OPEN_STATES, Case, CaseState, WaitingFor
+from triage.core.case import OPEN_STATES, Case, CaseState, Counting, WaitingFor
 from triage.core.mail import EmailAddress, MessageKind, ParsedMail
 from triage.core.reports import DeliveryReport
 from triage.ports import DraftContent, MessageView
@@ -226,6 +226,9 @@ def case_columns(case: Case) -> dict[str, Any]:
         "answer_due": case.answer_due,
         "take_up_due": case.take_up_due,
         "at_risk_at": case.at_risk_at,
+        "answer_from": case.counting.answer_from,
+        "answer_days": case.counting.answer_days,
+        "take_up_from": case.counting.take_up_from,
         "taken_up_at": case.taken_up_at,
         "paused_ends_left": case.paused_ends_left,
         "answered_at": case.answered_at,
@@ -255,6 +258,7 @@ def case_from(row: Any) -> Case:
         answer_due=row.answer_due,
         take_up_due=row.take_up_due,
         at_risk_at=row.at_risk_at,
+        counting=Counting(row.answer_from, row.answer_days, row.take_up_from),
         taken_up_at=row.taken_up_at,
         waiting_for=WaitingFor(row.waiting_for) if row.waiting_for else None,
         paused_ends_left=row.paused_ends_left,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from triage.core.assessment import Band
+from triage.core.case import Counting
 from triage.core.mail import LedgerOutcome, MessageKind, NoReplyReason
 
 
@@ -16,6 +17,7 @@ class Terms:
     answer_due: datetime
     take_up_due: datetime | None
     at_risk_at: datetime
+    counting: Counting
 
 
 @dataclass(frozen=True, slots=True)

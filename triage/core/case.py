@@ -85,6 +85,19 @@ def state_after_sender_wrote(current: CaseState, *, taken_up: bool) -> CaseState
 
 
 @dataclass(frozen=True, slots=True)
+class Counting:
+    """Where the terms of a case are counted from, so that another calendar can count them again.
+
+    `answer_from` lies on day 0 of the answer term, which has `answer_days` working days (fewer than three after a
+    pause). `take_up_from` lies on day 0 of the take-up term, None when there is none.
+    """
+
+    answer_from: datetime
+    answer_days: int
+    take_up_from: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """The facts of a case that decisions need. Times are aware UTC.
 
@@ -106,6 +119,7 @@ class Case:
     answer_due: datetime
     take_up_due: datetime | None
     at_risk_at: datetime
+    counting: Counting
     taken_up_at: datetime | None = None
     waiting_for: WaitingFor | None = None
     paused_ends_left: int | None = None

@@ -8,6 +8,7 @@ from datetime import datetime
 from triage.core.actions import Terms
 from triage.core.assessment import BAND_ORDER, Band, Urgency
 from triage.core.case import Case, state_after_sender_wrote
+from triage.core.sla import on_terms
 
 
 def after_message(
@@ -27,7 +28,7 @@ def after_message(
     one keeps its laws, and gets those of the message when it had none."""
     raised = BAND_ORDER.index(band) > BAND_ORDER.index(case.band)
     return replace(
-        case,
+        on_terms(case, terms),
         state=state_after_sender_wrote(case.state, taken_up=case.taken_up_at is not None),
         waiting_for=None,
         paused_ends_left=None,
@@ -36,9 +37,6 @@ def after_message(
         danger=case.danger or danger,
         laws=(laws or case.laws) if reopened else (case.laws or laws),
         arrived_at=arrived if reopened else case.arrived_at,
-        answer_due=terms.answer_due,
-        take_up_due=terms.take_up_due,
-        at_risk_at=terms.at_risk_at,
         # a case that becomes more urgent, or begins anew, must be taken up again by a person
         taken_up_at=None if reopened or raised else case.taken_up_at,
         answered_at=None,

@@ -13,6 +13,7 @@ from datetime import datetime
 from triage.core.actions import ReturnToStaff
 from triage.core.case import Case, CaseState, move
 from triage.core.reports import Delivery, DeliveryReport
+from triage.core.sla import on_terms
 from triage.core.workdays import local_date
 from triage.ports import SentMail, UnitOfWork
 from triage.services.alerts import Alerts
@@ -82,14 +83,11 @@ def return_to_staff(
     """The reply did not arrive: the case goes back to who approved it, with a term from the report on."""
     if case.state in _RETURNED_FROM:
         changed = replace(
-            case,
+            on_terms(case, action.terms),
             state=move(case.state, CaseState.IN_PROGRESS),
             waiting_for=None,
             paused_ends_left=None,
             arrived_at=arrived,
-            answer_due=action.terms.answer_due,
-            take_up_due=None,
-            at_risk_at=action.terms.at_risk_at,
             answered_at=None,
             ended_at=None,
         )

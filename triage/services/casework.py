@@ -12,7 +12,7 @@ from datetime import datetime
 
 from triage.core.assessment import BAND_ORDER, Assessment, Urgency
 from triage.core.case import OPEN_STATES, Case, CaseState, WaitingFor, move
-from triage.core.sla import SlaRules, after_take_up, is_paused, pause, resume, terms_for, with_band
+from triage.core.sla import SlaRules, after_take_up, is_paused, on_terms, pause, resume, terms_for, with_band
 from triage.errors import ConflictError, NotAllowed, NotFound
 from triage.ports import Clock, Queries, Store, UnitOfWork, User
 from triage.services.alerts import Alerts
@@ -107,15 +107,11 @@ class Casework(CaseActing):
         def act(uow: UnitOfWork, case: Case, now: datetime) -> Case:
             if case.state in OPEN_STATES:
                 raise NotAllowed("this case is open")
-            terms = terms_for(case.band, now, self._rules)
             return taken_up(
                 replace(
-                    case,
+                    on_terms(case, terms_for(case.band, now, self._rules)),
                     state=move(case.state, CaseState.IN_PROGRESS),
                     arrived_at=now,
-                    answer_due=terms.answer_due,
-                    take_up_due=terms.take_up_due,
-                    at_risk_at=terms.at_risk_at,
                     taken_up_at=None,
                     answered_at=None,
                     ended_at=None,

@@ -304,6 +304,7 @@ class TakingIn:
             answer_due=action.terms.answer_due,
             take_up_due=action.terms.take_up_due,
             at_risk_at=action.terms.at_risk_at,
+            counting=action.terms.counting,
             ended_at=now if action.no_reply_rule else None,
         )
         uow.add_case(

@@ -10,14 +10,13 @@ from datetime import datetime
 from markupsafe import Markup
 from starlette.responses import JSONResponse, Response
 
-from triage.core.actions import Terms
 from triage.core.assessment import LAWS, Assessment
 from triage.core.automated import is_no_reply_address
 from triage.core.case import OPEN_STATES, Case
 from triage.core.gate import SIGNATURE
 from triage.core.mail import MessageKind
 from triage.core.rights import Right
-from triage.core.sla import ClockState, clock_state, explain
+from triage.core.sla import ClockState, clock_state, explain, terms_now
 from triage.errors import NotFound
 from triage.ports import AuditRow, MessageView, OutboxRow
 from triage.web.desk import Visit
@@ -118,9 +117,7 @@ def show_case(
         is_open=case.state in OPEN_STATES,
         clock=clock_state(case, now),
         clock_lines=clock_lines(case, now),
-        sum_in_words=explain(
-            case.arrived_at, Terms(case.answer_due, case.take_up_due, case.at_risk_at), desk.rules.calendar
-        ),
+        sum_in_words=explain(case.arrived_at, terms_now(case), desk.rules.calendar),
         paused=paused_words(case),
         promise=promise_words(case),
         laws=law_lines(case, page.assessment),

@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from triage.adapters.store import SqlStore
-from triage.core.actions import Acknowledge, OpenCase, Terms
+from triage.core.actions import Acknowledge, OpenCase
 from triage.core.assessment import Assessment, Band, Evidence, Span, Urgency
-from triage.core.case import Case, CaseState
+from triage.core.case import Case, CaseState, Counting
 from triage.core.mail import Attachment, EmailAddress, LedgerOutcome, MessageKind, ParsedMail, UidRef
+from triage.core.sla import terms_now
 from triage.ports import DraftContent, Envelope, NewMessage, OutboxItem, UnitOfWork
 from triage.row_ids import new_row_id
 
@@ -109,6 +110,7 @@ class Maker:
             answer_due=self.now + timedelta(days=3),
             take_up_due=self.now + timedelta(days=1) if judged.band.short_term else None,
             at_risk_at=self.now + timedelta(days=2),
+            counting=Counting(self.now, 3, self.now if judged.band.short_term else None),
         )
         opened = replace(opened, **(case or {}))
         sender = mail.from_addresses[0]
@@ -125,7 +127,7 @@ class Maker:
         message = self.message(number, mail, **changes)
         uow.add_message(message, case_id=opened.id)
         uow.add_assessment(message.id, opened.id, judged, at=self.now)
-        terms = Terms(opened.answer_due, opened.take_up_due, opened.at_risk_at)
+        terms = terms_now(opened)
         uow.add_decision(
             message.id,
             opened.id,

@@ -146,6 +146,7 @@ def case_page(number: int = 1, **changes: object) -> CasePage:
         answer_due=terms.answer_due,
         take_up_due=terms.take_up_due,
         at_risk_at=terms.at_risk_at,
+        counting=terms.counting,
         promised_for=terms.answer_due,
     )
     of_case = {name: value for name, value in changes.items() if name in Case.__dataclass_fields__}
