@@ -37,6 +37,7 @@ from triage.services.judgement_report import JudgementWatch
 from triage.services.letters import Letters
 from triage.services.models import Models
 from triage.services.reading import Reader
+from triage.services.recount import Recount
 from triage.services.redraft import Redraft
 from triage.services.relay import Relay
 from triage.services.rescreen import Rescreen
@@ -183,6 +184,7 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
                 uow.set_fact(LIVE_SINCE_FACT, since.isoformat())
     if lost:
         get_logger().warning("outcome_unknown_after_stop", count=len(lost))
+    Recount(store=store, queries=store.queries, rules=rules, clock=clock, owner=owner).recount_once()
     classifier = switchable_classifier(settings)
     get_logger().info("model_in_use", model=classifier.model_id)
     letters = Letters(

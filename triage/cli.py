@@ -149,6 +149,23 @@ def report_judgement(
     raise typer.Exit(run(begin=begin, end=end, form=form))
 
 
+@reports.command("calendar")
+def report_calendar(
+    with_: Annotated[
+        Path, typer.Option("--with", help="TOML file with the [mail] and [calendar] settings you mean to use.")
+    ],
+    begin: Annotated[str, typer.Option("--from", help="First day of arrival of ended cases, such as 2026-01-01.")] = "",
+    end: Annotated[str, typer.Option("--to", help="Last day of arrival of ended cases.")] = "",
+    form: Annotated[str, typer.Option("--format", help="text, csv or json.")] = "text",
+) -> None:
+    """Rehearse another calendar: what it would do to the open cases, and what it would have done to past ones.
+
+    Changes nothing. What the file leaves out stays as it is; its closing days stand for the whole list."""
+    from triage.commands.calendar_reporting import report_calendar as run
+
+    raise typer.Exit(run(with_, begin=begin, end=end, form=form))
+
+
 @app.command()
 def migrate() -> None:
     """Brings the database to this version's tables (PostgreSQL; SQLite does so by itself at start)."""

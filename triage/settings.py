@@ -412,6 +412,25 @@ def load_settings(overrides: Mapping[str, Any] | None = None, *, forced: Mapping
     return settings
 
 
+def with_calendar_of(settings: Settings, path: Path) -> Settings:
+    """The settings with what this TOML file says under [mail] and [calendar], such as a local.toml that is not in use
+    yet. Its closing days stand for the whole list. Raises ConfigError that names the key and the mend."""
+    told = _read_toml(path)
+    unknown = sorted(set(told) - set(Settings.model_fields))
+    if unknown:
+        raise ConfigError(f"{path.name}: unknown setting {unknown[0]}; see config/default.toml for the keys")
+    changed: dict[str, Any] = {}
+    for name, kind in (("mail", MailSettings), ("calendar", CalendarSettings)):
+        section = told.get(name, {})
+        if not isinstance(section, Mapping):
+            raise ConfigError(f"{path.name}: {name} is a section: write [{name}] and its keys below it")
+        try:
+            changed[name] = kind.model_validate({**getattr(settings, name).model_dump(), **section})
+        except ValidationError as exc:
+            raise ConfigError(f"{path.name}: {_in_words(exc, name)}") from None
+    return settings.model_copy(update=changed)
+
+
 def default_values() -> dict[str, Any]:
     """What config/default.toml says, unchecked."""
     return _read_toml(ROOT / "config" / "default.toml")
@@ -471,10 +490,10 @@ def _variable_names(values: Mapping[str, Any], prefix: str) -> set[str]:
     return names
 
 
-def _in_words(exc: ValidationError) -> str:
+def _in_words(exc: ValidationError, section: str = "") -> str:
     lines = []
     for error in exc.errors(include_input=False, include_url=False):
-        place = ".".join(str(part) for part in error["loc"])
+        place = ".".join(filter(None, (section, *(str(part) for part in error["loc"]))))
         if error["type"] == "extra_forbidden":
             lines.append(f"unknown setting {place}; see config/default.toml for the keys")
         else:

@@ -343,6 +343,7 @@ def test_every_command_of_the_contract_has_help(run) -> None:
     for command in (
         "serve", "demo", "poll", "relay", "inspect", "deadline", "check", "train", "evaluate", "migrate", "verify",
         "report ledger",
+        "report calendar",
     ):  # fmt: skip
         done = run(*command.split(), "--help")
         assert done.returncode == 0

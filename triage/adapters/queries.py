@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, literal, or_, select, true
 
 from triage.adapters.case_pages import OUTBOX_COLUMNS, SETTLED, outbox_row, read_case_page
-from triage.adapters.learning import LearningQueries
+from triage.adapters.clock_queries import ClockQueries
 from triage.adapters.rows import from_json, to_json
 from triage.adapters.same_clients import read_same_client
 from triage.adapters.tables import (
@@ -133,7 +133,7 @@ def _conditions(wanted: CaseFilter, now: datetime) -> list[ColumnElement[bool]]:
     return found
 
 
-class SqlQueries(LearningQueries):
+class SqlQueries(ClockQueries):
     # ---------------------------------------------------------------- cases
 
     def worklist(self, wanted: CaseFilter, *, now: datetime) -> tuple[Sequence[CaseRow], int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import date, datetime, timedelta
 
 from triage import logs
@@ -21,23 +21,28 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run such a ce
 
 def report_ledger(*, begin: str, end: str, form: str) -> int:
     """`begin` and `end` are days in Amsterdam, both included; "" is without limit. Raises ConfigError."""
-    first, last = day_of(begin, "--from"), day_of(end, "--to")
-    if first and last and first > last:
-        raise ConfigError("--from is after --to: give the earlier day first")
-    if form not in _FORMATS:
-        raise ConfigError(f"--format: choose one of {', '.join(_FORMATS)}")
+    first, until = period_of(begin, end, form, _FORMATS)
     settings = load_settings()
     logs.configure(settings.log.level, settings.log.format)
     store, _ = open_product_store(settings)
     try:
-        facts = store.proof.ledger_facts(
-            start_of(first) if first else None, start_of(last + timedelta(days=1)) if last else None
-        )
+        facts = store.proof.ledger_facts(first, until)
         lines = report_lines(facts)
     finally:
         store.close()
     _FORMATS[form](lines, totals(lines), settings)
     return 0
+
+
+def period_of(begin: str, end: str, form: str, formats: Collection[str]) -> tuple[datetime | None, datetime | None]:
+    """[begin, end) of a report's `--from` and `--to`, both days included; None is without limit. Raises ConfigError,
+    also for a `--format` that it does not have."""
+    first, last = day_of(begin, "--from"), day_of(end, "--to")
+    if first and last and first > last:
+        raise ConfigError("--from is after --to: give the earlier day first")
+    if form not in formats:
+        raise ConfigError(f"--format: choose one of {', '.join(formats)}")
+    return start_of(first) if first else None, start_of(last + timedelta(days=1)) if last else None
 
 
 def day_of(text: str, option: str) -> date | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -385,6 +385,13 @@ class Queries(Protocol):
 
     def sample_by_week(self, since: datetime) -> Mapping[str, tuple[int, int]]:
         """Week → (looked at, found urgent) of the audit samples drawn since then."""
+
+    def open_cases(self) -> Iterator[Case]:
+        """In the order of arrival; read as it is gone through."""
+
+    def ended_cases(self, begin: datetime | None, end: datetime | None) -> Iterator[Case]:
+        """Answered or closed, arrived in [begin, end); None is without limit. In the order of arrival; read as it is
+        gone through."""
 
     def health(self) -> Sequence[JobHealth]: ...
     def demo_summary(self) -> Mapping[str, int]:

@@ -16,7 +16,7 @@ from triage.core.case import OPEN_STATES, Case
 from triage.core.gate import SIGNATURE
 from triage.core.mail import MessageKind
 from triage.core.rights import Right
-from triage.core.sla import ClockState, clock_state, explain, terms_now
+from triage.core.sla import ClockState, clock_state, dutch_date, explain, terms_now
 from triage.errors import NotFound
 from triage.ports import AuditRow, MessageView, OutboxRow
 from triage.web.desk import Visit
@@ -246,6 +246,10 @@ def audit_words(row: AuditRow) -> str:
             said.append(f"urgentie nu: {word(value, 'band').lower()}")
         elif key == "held" and value:
             said.append(f"een mens koos de urgentie; het systeem zou zeggen: {word(value, 'band').lower()}")
+        elif key in ("answer_by", "take_up_by") and isinstance(value, list | tuple):
+            before, after = (dutch_date(datetime.fromisoformat(str(one))) for one in value)
+            what = "antwoord" if key == "answer_by" else "in behandeling"
+            said.append(f"{what} uiterlijk {after}, eerst {before}")
         elif key == "week" and value:
             said.append(week_words(str(value)))
         elif key == "danger":

@@ -215,6 +215,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "notice_opened": "Beveiligde mail geopend",
         "found_late": "Spoed laat gevonden: een nieuwe beoordeling maakte deze zaak dringend",
         "rescreened": "Opnieuw beoordeeld",
+        "terms_recounted": "Termijn opnieuw geteld: de kalender van het loket is veranderd",
         "model_promoted": "Ander model in gebruik genomen",
         "model_rolled_back": "Vorig model weer in gebruik genomen",
         "mailbox_signed_in": "Opnieuw aangemeld bij de mailserver",

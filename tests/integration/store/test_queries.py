@@ -202,3 +202,13 @@ def test_the_summary_adds_up(store: SqlStore, make: Maker) -> None:
     view = store.queries.case_page(sent.reference).acknowledgement
     assert view is not None
     assert (view.state, view.promised_for, view.sent_at) == ("sent", sent.answer_due, NOW)
+
+
+def test_open_and_ended_cases_are_read_in_the_order_of_arrival(store: SqlStore, make: Maker) -> None:
+    made = sorted(many(store, make, 60), key=lambda case: (case.arrived_at, case.id))
+    assert [case.id for case in store.queries.open_cases()] == [case.id for case in made if case.state in OPEN_STATES]
+    ended = [case for case in made if case.state in (CaseState.ANSWERED, CaseState.CLOSED)]
+    assert [case.id for case in store.queries.ended_cases(None, None)] == [case.id for case in ended]
+    assert next(store.queries.open_cases()).counting == made[0].counting
+    assert list(store.queries.ended_cases(NOW + timedelta(days=1), None)) == []
+    assert list(store.queries.ended_cases(None, made[0].arrived_at)) == []
