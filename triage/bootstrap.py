@@ -187,6 +187,7 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
     get_logger().info("model_in_use", model=classifier.model_id)
     letters = Letters(
         templates=TEMPLATES,
+        own_texts=settings.own_texts,
         organisation=settings.organisation,
         telephone=settings.telephone,
         smtp_from=settings.smtp.from_,
