@@ -28,6 +28,7 @@ from triage.errors import ConfigError, StoreUnavailable
 from triage.logs import get_logger
 from triage.model_choice import classifier_for, models_for, running_model, switchable_classifier
 from triage.ports import Clock, TokenState
+from triage.services.acknowledgement import AcknowledgementTexts
 from triage.services.alerts import Alerts
 from triage.services.approval import Approval
 from triage.services.audit_sample import AuditSample
@@ -148,6 +149,17 @@ def open_product_store(settings: Settings) -> tuple[SqlStore, Keyring]:
     prepare_data_dir(settings.data_dir)
     keyring = Keyring.load(key=settings.seal.key.get_secret_value() or None, data_dir=settings.data_dir)
     return open_store(settings.database_url, keyring), keyring
+
+
+def acknowledgement_texts(settings: Settings) -> AcknowledgementTexts:
+    """The texts of the acknowledgement alone, faults and all, for commands that need no mail server."""
+    return AcknowledgementTexts(
+        templates=TEMPLATES,
+        own=settings.own_texts,
+        organisation=settings.organisation,
+        telephone=settings.telephone,
+        calendar=settings.sla_rules.calendar,
+    )
 
 
 def build(
