@@ -40,6 +40,7 @@ from triage.services.models import Models
 from triage.services.reading import Reader
 from triage.services.redraft import Redraft
 from triage.services.relay import Relay
+from triage.services.renewing import Renewing
 from triage.services.rescreen import Rescreen
 from triage.services.restored import RestoreGuard
 from triage.services.taking_in import TakenIn, TakingIn
@@ -259,6 +260,7 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
         connections=settings.smtp.connections,
         per_minute=settings.smtp.per_minute,
         acknowledge=live,
+        renewing=Renewing(letters=letters, owner=owner),
         before_sending=guard.before_sending,
     )
     watch = DeadlineWatch(

@@ -264,7 +264,7 @@ def letters_preview(
 
 @letters.command("check")
 def letters_check() -> None:
-    """Whether the texts in use hold all they must and read at level B1: one line per finding, exit 1 when there is any."""
+    """Whether the texts in use hold all they must and read at level B1; exit 1 when something must be mended."""
     from triage.commands.letters import check as run
 
     raise typer.Exit(run())

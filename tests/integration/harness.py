@@ -27,6 +27,7 @@ from triage.services.letters import Letters
 from triage.services.reading import Reader, Reading, Unread
 from triage.services.redraft import Redraft
 from triage.services.relay import Relay, RelayReport
+from triage.services.renewing import Renewing
 from triage.services.rescreen import Rescreen
 from triage.services.taking_in import TakenIn, TakingIn
 from triage.services.watch import DeadlineWatch
@@ -142,6 +143,7 @@ class Harness:
             batch_size=10,
             on_taken_in=self.taken.append,
         )
+        self.renewing = Renewing(letters=self.letters, owner=self.owner)
         self.relay = Relay(
             store=self.store,
             sender=self.sender,
@@ -149,6 +151,7 @@ class Harness:
             owner=self.owner,
             connections=2,
             acknowledge=self.mode == "live",
+            renewing=self.renewing,
             per_minute=self.per_minute,
         )
         self.watch = DeadlineWatch(

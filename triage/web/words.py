@@ -150,7 +150,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "before_since": "de mail kwam binnen voordat het versturen begon",
         "budget_address": "dit adres kreeg vandaag al genoeg bevestigingen",
         "budget_hour": "er gingen dit uur te veel bevestigingen weg; de noodrem staat erop",
-        "already_answered": "een collega heeft deze mail al beantwoord vanuit het eigen mailprogramma",
+        "already_answered": "een collega had de vraag al afgehandeld voordat de bevestiging weg kon",
     },
     "outcome": {
         "case": "Nieuwe zaak",
