@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import time
@@ -65,6 +66,18 @@ def test_every_replaceable_file_may_be_replaced(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_there_stops_the_start(tmp_path: Path) -> None:
     assert "letters.directory" in refused(tmp_path / "nowhere") and "make it" in refused(tmp_path / "nowhere")
+
+
+def test_a_folder_that_may_not_be_read_is_not_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scandir = os.scandir
+
+    def denied(path: str) -> object:
+        if Path(path) == tmp_path:
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", denied)
+    assert f"letters.directory {tmp_path} cannot be read (Permission denied)" in refused(tmp_path)
 
 
 @pytest.mark.parametrize(

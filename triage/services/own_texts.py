@@ -7,6 +7,7 @@ nothing else, ends always, and can be judged whole before the first mail.
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +71,7 @@ class OwnTexts:
                 raise ConfigError(
                     f"letters.directory {_shown(directory)} is no folder: make it, or set the folder of your texts"
                 )
-            inside = (path.relative_to(directory) for path in sorted(directory.rglob("*")) if path.is_file())
+            inside = (path.relative_to(directory) for path in _files_in(directory))
             found = [str(path) for path in inside if not any(part.startswith(".") for part in path.parts)]
         self.files = tuple(name for name in found if name in REPLACEABLE)
         """Which of the replaceable files the organisation replaced."""
@@ -143,6 +144,15 @@ class OwnTexts:
     @staticmethod
     def _name(folder: Path | None, name: str) -> str:
         return _shown(folder / name) if folder else name
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """Every file below, sorted. Unlike `rglob` it does not pass over what it may not read."""
+
+    def stop(exc: OSError) -> None:
+        raise ConfigError(f"letters.directory {exc.filename} cannot be read ({exc.strerror}): set its rights") from None
+
+    return sorted(Path(place) / name for place, _, names in os.walk(folder, onerror=stop) for name in names)
 
 
 def _shown(path: Path) -> str:

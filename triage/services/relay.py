@@ -215,6 +215,8 @@ class Relay:
                 report.unavailable = str(exc)
                 self._pauses = _LOGIN_PAUSES if exc.reply_code in _LOGIN_REFUSED else _SERVER_PAUSES
                 get_logger().warning("sender_unavailable", reply_code=exc.reply_code, exc_info=exc)
+            except DeliveryDeferred as exc:  # it was not ready to leave
+                await self._defer(item, report, exc)
             except StoreUnavailable as exc:  # nothing of this item was handed over; mails that are, come to their end
                 self._store_error = exc
             except Exception as exc:  # the loop edge: this item is set aside, the next one goes on

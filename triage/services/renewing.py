@@ -13,9 +13,12 @@ from email.utils import parsedate_to_datetime
 from triage.core.case import OPEN_STATES
 from triage.core.mail import NoReplyReason
 from triage.core.workdays import local_date
+from triage.errors import DeliveryDeferred
 from triage.logs import get_logger
 from triage.ports import OutboxItem, UnitOfWork
 from triage.services.letters import Letters
+
+_ON_ITS_WAY = frozenset({"due", "sending", "deferred"})
 
 
 class Renewing:
@@ -34,7 +37,8 @@ class Renewing:
 
     def renew(self, uow: UnitOfWork, item: OutboxItem, now: datetime) -> OutboxItem | None:
         """The item with the case's present terms, under the same Message-ID; the store has it so too. None when it was
-        withheld, because the case has ended meanwhile."""
+        withheld, because the case has ended meanwhile. Raises DeliveryDeferred while a reply is on its way: then it
+        may end any moment."""
         assert item.case_id is not None, "an acknowledgement belongs to a case"
         case = uow.case(item.case_id, for_update=True)
         if case.state not in OPEN_STATES:
@@ -42,6 +46,9 @@ class Renewing:
                 return item  # a person had it sent once more today
             reason = NoReplyReason.ALREADY_ANSWERED
             return None if uow.withhold_acknowledgement(item.id, reason, owner=self._owner, now=now) else item
+        latest = uow.latest_draft(case.id)
+        if latest and latest.outbox_id and uow.outbox_state(latest.outbox_id) in _ON_ITS_WAY:
+            raise DeliveryDeferred("the reply of this case leaves first")
         decided = uow.decided_acknowledgement(item)
         promises_take_up = decided.promised_take_up is not None and case.band.short_term
         action = replace(

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from starlette.responses import HTMLResponse, Response
 
 from triage.errors import NotFound
-from triage.ports import LetterText
+from triage.ports import AcknowledgementSamples
 from triage.web.desk import Visit
 
 KINDS = {"gewoon": "normal", "spoed": "urgent", "laat": "late", "sluiting": "closed"}
@@ -21,12 +21,10 @@ CSP_OF_A_MAIL = (
 
 def preview_screen(visit: Visit) -> Response:
     """Subject and text part of an invented mail's acknowledgement, and the way to its HTML part."""
-    language, kind, letter = _asked(visit)
-    samples = visit.desk.letters
-    assert samples is not None
+    samples, language, kind = _asked(visit)
     return visit.page(
         "bevestiging.html",
-        letter=letter,
+        letter=samples.sample(language, KINDS[kind], visit.now),
         language=language,
         languages=samples.languages,
         kind=kind,
@@ -37,13 +35,15 @@ def preview_screen(visit: Visit) -> Response:
 
 def html_screen(visit: Visit) -> Response:
     """The HTML part as it is sent, byte for byte."""
-    _, _, letter = _asked(visit)
+    samples, language, kind = _asked(visit)
+    letter = samples.sample(language, KINDS[kind], visit.now)
     return HTMLResponse(letter.html, headers={"Content-Security-Policy": CSP_OF_A_MAIL})
 
 
-def _asked(visit: Visit) -> tuple[str, str, LetterText]:
+def _asked(visit: Visit) -> tuple[AcknowledgementSamples, str, str]:
+    """(samples, language, kind) of the address. Raises NotFound for what there is no sample of."""
     language, kind = visit.query("taal") or "nl", visit.query("soort") or "gewoon"
     samples = visit.desk.letters
     if samples is None or language not in samples.languages or kind not in KINDS:
         raise NotFound("no such sample")
-    return language, kind, samples.sample(language, KINDS[kind], visit.now)
+    return samples, language, kind

@@ -148,7 +148,8 @@ def test_a_case_that_ended_meanwhile_gets_no_receipt(post: Post, server: Recordi
     waiting(post, server, mail(1), days=1)
     if how == "answered":
         post.approve()
-        post.relay._connections = 1  # replies leave first
+        assert post.relay_once().states["deferred"] == 1  # the receipt waits for what becomes of the reply
+        post.later(minutes=3)
     else:
         version = post.store.queries.case_page(FIRST).case.version
         end = post.casework.close if how == "closed" else post.casework.no_reply_needed
@@ -161,6 +162,17 @@ def test_a_case_that_ended_meanwhile_gets_no_receipt(post: Post, server: Recordi
     assert post.rows("acknowledgement") == [] and post.summary()["pending"] == 0
     assert post.summary()["withheld"] == 1
     assert "acknowledgement_withheld" in [row.action for row in post.store.queries.case_page(FIRST).timeline]
+
+
+def test_a_reply_that_is_refused_leaves_the_receipt_its_turn(post: Post, server: RecordingSmtp) -> None:
+    waiting(post, server, mail(1), days=1)
+    post.approve(to=("fout@mensen.example",))
+    server.plan_for("fout@mensen.example", "550 5.1.1 no such user")
+    post.relay_once()
+    assert server.received == []
+    post.later(minutes=3)
+    post.relay_once()
+    assert [one.forward_paths for one in server.received] == [("vrager1@mensen.example",)]
 
 
 def test_on_the_same_day_an_ended_case_still_gets_its_receipt(post: Post, server: RecordingSmtp) -> None:
