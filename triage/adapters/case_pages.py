@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, func, select
+from sqlalchemy import Connection, and_, exists, func, or_, select
 
 from triage.adapters.learning import said_in
 from triage.adapters.rows import Sealer, from_json
 from triage.adapters.store_cases import CASE_COLUMNS
 from triage.adapters.store_drafts import draft_revisions
 from triage.adapters.tables import (
+    BY_PEOPLE,
     acknowledgements,
     assessments,
     audit,
@@ -21,6 +22,7 @@ from triage.adapters.tables import (
     messages,
     notes,
     outbox,
+    promises,
     sampled_cases,
     secure_notices,
     users,
@@ -29,6 +31,7 @@ from triage.adapters.views import assessment_from, case_from, message_view
 from triage.core.assessment import Assessment, SenderType
 from triage.core.case import CaseState, LinkKind, LinkState
 from triage.core.mail import MessageKind
+from triage.core.promises import Promise
 from triage.errors import NotFound
 from triage.ports import (
     AcknowledgementView,
@@ -44,16 +47,16 @@ from triage.ports import (
 
 _NEWER = outbox.alias("newer")
 SETTLED = and_(
-    outbox.c.kind == "reply",
+    outbox.c.kind.in_(BY_PEOPLE),
     exists().where(
         _NEWER.c.case_id == outbox.c.case_id,
-        _NEWER.c.kind == "reply",
+        or_(_NEWER.c.kind == "reply", _NEWER.c.kind == outbox.c.kind),
         _NEWER.c.state == "sent",
         _NEWER.c.created_at > outbox.c.created_at,
         _NEWER.c.message_id_key.is_distinct_from(outbox.c.message_id_key),  # not another recipient of the same mail
     ),
 )
-"""A newer reply of the same case left."""
+"""A newer reply of the same case left; for a correction also a newer correction."""
 OUTBOX_COLUMNS = (
     *(outbox.c[name] for name in ("id", "kind", "state", "created_at", "due_at", "attempts", "sent_at", "reply_code")),
     outbox.c.enhanced_status,
@@ -80,6 +83,7 @@ def read_case_page(db: Connection, sealer: Sealer, reference: str) -> CasePage:
         raise NotFound("no such case")
     labels = sealer.open_json(row.labels, cases, row.id, "labels")
     assessment, judged_message = _assessment(db, sealer, row.id)
+    receipt = _acknowledgement(db, row.id)
     return CasePage(
         case=case_from(row),
         kind=MessageKind(row.kind),
@@ -93,7 +97,8 @@ def read_case_page(db: Connection, sealer: Sealer, reference: str) -> CasePage:
         assessment=assessment,
         topics=tuple(from_json(row.topics)),
         laws_unclear=row.laws_unclear,
-        acknowledgement=_acknowledgement(db, row.id),
+        acknowledgement=receipt,
+        promises=_promises(db, row.id, receipt),
         drafts=tuple(draft_revisions(db, sealer, row.id)),
         outbox=_outbox(db, sealer, row.id, reference),
         notes=_notes(db, sealer, row.id),
@@ -121,6 +126,20 @@ def outbox_row(row: Any, reference: str | None) -> OutboxRow:
         reply_code=row.reply_code,
         enhanced_status=row.enhanced_status,
         settled=bool(row.settled),
+    )
+
+
+def promise_from(row: Any, *, actor: str) -> Promise:
+    """From a row of `promises` with the `state` of its outbox item."""
+    return Promise(
+        at=row.at,
+        told_by="correction",
+        actor=actor,
+        promised_for=row.promised_for,
+        state=row.state,
+        bounced=row.bounced_at is not None,
+        counting=(row.answer_from, row.answer_days),
+        outbox_id=row.outbox_id,
     )
 
 
@@ -184,7 +203,37 @@ def _acknowledgement(db: Connection, case_id: str) -> AcknowledgementView | None
         sent_at=row.sent_at,
         reply_code=row.reply_code,
         outbox_id=row.outbox_id,
+        promised_take_up=row.promised_take_up,
+        language=row.language or "",
+        bounced_at=row.bounced_at,
     )
+
+
+def _promises(db: Connection, case_id: str, receipt: AcknowledgementView | None) -> tuple[Promise, ...]:
+    """What the acknowledgement promised, then each correction."""
+    book = []
+    if receipt is not None and receipt.outbox_id is not None:
+        book.append(
+            Promise(
+                at=receipt.decided_at,
+                told_by="acknowledgement",
+                actor="system",
+                promised_for=receipt.promised_for,
+                promised_take_up=receipt.promised_take_up,
+                state=receipt.state,
+                bounced=receipt.bounced_at is not None,
+                outbox_id=receipt.outbox_id,
+            )
+        )
+    rows = db.execute(
+        select(promises, outbox.c.state, users.c.display_name)
+        .select_from(
+            promises.join(outbox, outbox.c.id == promises.c.outbox_id).outerjoin(users, users.c.id == promises.c.actor)
+        )
+        .where(promises.c.case_id == case_id)
+        .order_by(promises.c.at, promises.c.id)
+    )
+    return (*book, *(promise_from(row, actor=row.display_name or row.actor) for row in rows))
 
 
 def _outbox(db: Connection, sealer: Sealer, case_id: str, reference: str) -> tuple[OutboxRow, ...]:

@@ -74,7 +74,7 @@ def _as_json(lines: Sequence[ReportLine], sums: Totals, settings: Settings) -> N
     for line in lines:
         values = {name: getattr(line, name) for name in COLUMNS}
         values["reasons"] = list(line.reasons)
-        for name in ("arrived", "promised_for", "sent_at"):
+        for name in ("arrived", "promised_for", "promised_take_up", "sent_at"):
             values[name] = _cell(values[name]) or None
         json_line(values)
 

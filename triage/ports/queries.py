@@ -10,6 +10,7 @@ from typing import Protocol
 from triage.core.assessment import Assessment, Band, SenderType, Urgency
 from triage.core.case import Case, CaseState, LinkKind, LinkState, WaitingFor
 from triage.core.mail import MessageKind
+from triage.core.promises import Promise
 from triage.ports.stored import DraftRevision, StaleReading
 
 
@@ -105,6 +106,9 @@ class AcknowledgementView:
     sent_at: datetime | None
     reply_code: int | None
     outbox_id: str | None
+    promised_take_up: datetime | None = None
+    language: str = ""
+    bounced_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +271,7 @@ class CasePage:
     sender_type: SenderType = SenderType.OTHER  # as it holds for the case, by machine or person, as `topics`
     judged_message: str = ""  # the message that `assessment` is about
     corrections: tuple[CorrectionRow, ...] = ()  # oldest first, of this case and of those joined to it
+    promises: tuple[Promise, ...] = ()  # oldest first; the actor by display name
     sampled: str = ""  # the week of whose audit sample it is, while nobody looked
 
     @property

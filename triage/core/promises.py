@@ -1,0 +1,143 @@
+"""The promise book: which days were promised to the sender, what became of them, and whether what holds now differs.
+
+A promise is what a mail of ours named: the acknowledgement, or a correction that a person sent later. It stands only
+as far as that mail reached the sender: what was refused, withheld or came back told nothing. A mail names a day and no
+hour, so days of Amsterdam are compared, never moments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from triage.core.actions import Acknowledge
+from triage.core.case import OPEN_STATES, Case
+from triage.core.mail import MessageKind
+from triage.core.sla import ANSWER_DAYS, is_paused
+from triage.core.workdays import local_date
+
+
+class Delivery(StrEnum):
+    """What the sender knows of a promise: `told` also while its mail may still leave."""
+
+    TOLD = "told"
+    MAYBE = "maybe"
+    NOT_TOLD = "not_told"
+
+
+_DELIVERIES = {
+    "sent": Delivery.TOLD,
+    "due": Delivery.TOLD,
+    "sending": Delivery.TOLD,
+    "deferred": Delivery.TOLD,
+    "uncertain": Delivery.MAYBE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What one mail of ours promised. `told_by` is its outbox kind, `state` its outbox state or "withheld"; `counting`
+    holds, for a correction, where the answer term was counted from and how many working days it had."""
+
+    at: datetime
+    told_by: str
+    actor: str  # who sent it, or "system"
+    promised_for: datetime | None
+    promised_take_up: datetime | None = None
+    state: str = "sent"
+    bounced: bool = False
+    counting: tuple[datetime, int] | None = None
+    outbox_id: str | None = None
+
+    @property
+    def delivery(self) -> Delivery:
+        return Delivery.NOT_TOLD if self.bounced else _DELIVERIES.get(self.state, Delivery.NOT_TOLD)
+
+
+def promised_by(action: Acknowledge, now: datetime) -> tuple[datetime | None, datetime | None]:
+    """(answer, take-up) as an acknowledgement written now names them: a day that has passed is promised no more."""
+    today = local_date(now)
+    answer, take_up = action.promised_answer, action.promised_take_up
+    return (
+        answer if local_date(answer) >= today else None,
+        take_up if take_up is not None and local_date(take_up) >= today else None,
+    )
+
+
+def latest(promises: Sequence[Promise]) -> Promise | None:
+    """The promise of an answer that the sender knows, or may know, last; `promises` oldest first."""
+    known = [one for one in promises if one.promised_for is not None and one.delivery is not Delivery.NOT_TOLD]
+    return known[-1] if known else None
+
+
+def kept(promised: datetime, met_at: datetime | None, now: datetime) -> bool | None:
+    """Whether it happened no later than the end of the promised day; None while that can still be."""
+    if met_at is not None:
+        return local_date(met_at) <= local_date(promised)
+    return False if local_date(now) > local_date(promised) else None
+
+
+class Difference(StrEnum):
+    """How the day that holds now stands to the promised one. `not_promised`: the promise was for an answer before."""
+
+    SAME = "same"
+    LATER = "later"
+    EARLIER = "earlier"
+    NOT_PROMISED = "not_promised"
+
+
+class Reason(StrEnum):
+    """Why the day that holds now is another one than was promised."""
+
+    WROTE_AGAIN = "wrote_again"
+    REOPENED = "reopened"  # by a person, without a new mail
+    REPLY_RETURNED = "reply_returned"
+    WAITED = "waited"
+    CALENDAR = "calendar"
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The last promise that the sender knows of, beside what holds now."""
+
+    promise: Promise
+    difference: Difference
+    reason: Reason | None = None  # None when the day is the same
+
+
+def compare(
+    case: Case, promises: Sequence[Promise], received: Iterable[tuple[datetime, MessageKind]]
+) -> Compared | None:
+    """None when the sender was promised nothing. `received`: arrival and kind of the mails of the case; a term that
+    began anew began with one of them, or because a person opened the case again."""
+    promise = latest(promises)
+    if promise is None or promise.promised_for is None:
+        return None
+    if promise.at < case.arrived_at:
+        kinds = {kind for arrived, kind in received if arrived == case.arrived_at}
+        if MessageKind.DELIVERY_REPORT in kinds:
+            reason = Reason.REPLY_RETURNED
+        else:
+            reason = Reason.WROTE_AGAIN if kinds else Reason.REOPENED
+        return Compared(promise, Difference.NOT_PROMISED, reason)
+    promised, holds = local_date(promise.promised_for), local_date(case.answer_due)
+    if promised == holds:
+        return Compared(promise, Difference.SAME)
+    counted = promise.counting or (case.arrived_at, ANSWER_DAYS)
+    went_on = (case.counting.answer_from, case.counting.answer_days) != counted
+    difference = Difference.LATER if holds > promised else Difference.EARLIER
+    return Compared(promise, difference, Reason.WAITED if went_on else Reason.CALENDAR)
+
+
+def needs_correction(case: Case, compared: Compared | None, now: datetime) -> bool:
+    """Whether the sender must hear of another day. Not while the clock stands still (no day is known), and not when
+    the new day has passed: then only an answer helps."""
+    return (
+        compared is not None
+        and compared.difference in (Difference.LATER, Difference.NOT_PROMISED)
+        and case.state in OPEN_STATES
+        and not is_paused(case)
+        and local_date(case.answer_due) >= local_date(now)
+    )
