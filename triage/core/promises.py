@@ -131,13 +131,14 @@ def compare(
     return Compared(promise, difference, Reason.WAITED if went_on else Reason.CALENDAR)
 
 
+def may_promise(case: Case, promised: datetime, now: datetime) -> bool:
+    """Whether a mail may name this day: the case is open, its clock runs, and the day holds and has not passed."""
+    day = local_date(promised)
+    running = case.state in OPEN_STATES and not is_paused(case)
+    return running and day == local_date(case.answer_due) and day >= local_date(now)
+
+
 def needs_correction(case: Case, compared: Compared | None, now: datetime) -> bool:
-    """Whether the sender must hear of another day. Not while the clock stands still (no day is known), and not when
-    the new day has passed: then only an answer helps."""
-    return (
-        compared is not None
-        and compared.difference in (Difference.LATER, Difference.NOT_PROMISED)
-        and case.state in OPEN_STATES
-        and not is_paused(case)
-        and local_date(case.answer_due) >= local_date(now)
-    )
+    """Whether the sender must hear of another day. When that day has passed too, only an answer helps."""
+    differs = compared is not None and compared.difference in (Difference.LATER, Difference.NOT_PROMISED)
+    return differs and may_promise(case, case.answer_due, now)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 
 from triage.core.assessment import Assessment, Band, SenderType, Urgency
 from triage.core.case import Case, CaseState, LinkKind, LinkState, WaitingFor
 from triage.core.mail import MessageKind
-from triage.core.promises import Promise
+from triage.core.promises import Compared, Promise, compare
 from triage.ports.stored import DraftRevision, StaleReading
 
 
@@ -279,6 +279,22 @@ class CasePage:
         """The machine's newest reading put this case in band normal, and nothing raised it: who finds it urgent finds
         what the machine missed."""
         return self.assessment is not None and Band.NORMAL == self.assessment.band == self.case.band
+
+    @property
+    def compared(self) -> Compared | None:
+        """The last promise that the sender knows of, beside what holds now."""
+        received = ((one.arrived_at, one.kind) for one in self.messages if one.direction == "in")
+        return compare(self.case, self.promises, received)
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectionProposal:
+    """A mail that tells the sender of another day, exactly as it will leave when a person sends it."""
+
+    to: str
+    subject: str
+    text: str
+    answer_day: date  # in Amsterdam
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
-"""Every mail this product writes: acknowledgement, drafted reply, approved reply, alert.
+"""Every mail this product writes: acknowledgement, correction of a promised day, drafted reply, approved reply, alert.
 
 Templates are compiled once, in Jinja2's sandbox with StrictUndefined. Nothing of an incoming mail enters a text but
-the sender's name in the salutation of a draft; the acknowledgement holds nothing of it at all.
+the sender's name in the salutation of a draft; acknowledgement and correction hold nothing of it at all.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from triage.core.compose import (
 )
 from triage.core.gate import SIGNATURE
 from triage.core.mail import EmailAddress, ParsedMail, without_plus
+from triage.core.promises import Compared, promised_by
 from triage.core.sla import dutch_date
 from triage.core.workdays import WorkCalendar, local_date
 from triage.errors import ConfigError
@@ -56,6 +57,8 @@ _MOST_REFERENCES_NAMED = 40
 _MOST_STEPS = 6
 _CLOSED_AHEAD = timedelta(days=7)
 _ACKNOWLEDGED = {"nl": "Wij hebben uw bericht ontvangen", "en": "We have received your message"}
+_CORRECTED = {"nl": "Nieuwe datum voor uw antwoord", "en": "A new date for your answer"}
+_SEVERAL = "\n\n* * *\n\n"  # between the languages of one letter
 
 _Part = tuple[Block, Mapping[str, tuple[str, ...]]]  # a block and its sections in the language of the letter
 
@@ -104,6 +107,21 @@ class Letter:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A correction mail before it is sent: what a person reads is what leaves."""
+
+    to: str
+    subject: str
+    text: str
+    html: str
+
+
+def languages_of(language: str) -> tuple[str, ...]:
+    """In which languages a mail in this language is answered by itself."""
+    return {"en": ("en",), "nl": ("nl",), "und": ("nl",)}.get(language, ("nl", "en"))
+
+
 class Letters:
     """Writes all letters of one organisation. Raises ConfigError at the start when a template or block is faulty."""
 
@@ -128,6 +146,7 @@ class Letters:
             loader=loader, undefined=StrictUndefined, autoescape=True, trim_blocks=True
         )
         self._acknowledgements = {lang: plain.get_template(f"acknowledgement/{lang}.txt.j2") for lang in ("nl", "en")}
+        self._corrections = {lang: plain.get_template(f"correction/{lang}.txt.j2") for lang in ("nl", "en")}
         self._html = marked.get_template("acknowledgement/letter.html.j2")
         self._replies = {
             "nl": plain.get_template("replies/reply.txt.j2"),
@@ -152,10 +171,10 @@ class Letters:
         if mail.from_address is None:
             raise ValueError("an acknowledgement needs one From address")
         to = header_address(mail.from_address.address)
-        languages = {"en": ("en",), "nl": ("nl",), "und": ("nl",)}.get(action.language, ("nl", "en"))
+        languages = languages_of(action.language)
         texts = [(lang, self._acknowledgement_text(lang, case, action, now)) for lang in languages]
         own_line = self._lines.get(action.language) if len(languages) == 2 else None
-        plain = "\n\n* * *\n\n".join(as_plain(text) for _, text in texts)
+        plain = _SEVERAL.join(as_plain(text) for _, text in texts)
         if own_line:
             plain = f"{own_line['line']}\n\n{plain}"
         html = self._html.render(
@@ -185,16 +204,73 @@ class Letters:
 
     def _acknowledgement_text(self, lang: str, case: Case, action: Acknowledge, now: datetime) -> str:
         day = dutch_date if lang == "nl" else english_date
-        today, promised = local_date(now), local_date(action.promised_answer)
-        take_up = action.promised_take_up
+        today = local_date(now)
+        promised, take_up = promised_by(action, now)
         return self._acknowledgements[lang].render(
             **self._common(lang),
             reference=case.reference,
             answer_day=day(action.promised_answer),
-            answer_late=promised < today,
-            take_up_day=day(take_up) if take_up is not None and local_date(take_up) >= today else "",
-            closings=closings(self._calendar, today, max(today + _CLOSED_AHEAD, promised), lang),
+            answer_late=promised is None,
+            take_up_day=day(take_up) if take_up is not None else "",
+            closings=closings(
+                self._calendar, today, max(today + _CLOSED_AHEAD, local_date(action.promised_answer)), lang
+            ),
         )
+
+    # ---------------------------------------------------------------- correction
+
+    def correction(self, case: Case, compared: Compared, *, to: str, language: str) -> Correction:
+        """The mail that names the day that holds now, and why it is another one than was promised; in the languages in
+        which a mail in `language` is acknowledged. Raises ValueError, without the address, when none can go there."""
+        languages = languages_of(language)
+        texts = [(lang, self._correction_text(lang, case, compared)) for lang in languages]
+        return Correction(
+            to=header_address(to),
+            subject=f"{' / '.join(_CORRECTED[lang] for lang in languages)} {case.subject_token}",
+            text=_SEVERAL.join(as_plain(text) for _, text in texts),
+            html=self._html.render(
+                lang=languages[0],
+                title=_CORRECTED[languages[0]],
+                organisation=self._organisation.name,
+                line="",
+                letters=[{"lang": lang, "blocks": as_blocks(text)} for lang, text in texts],
+            ),
+        )
+
+    def _correction_text(self, lang: str, case: Case, compared: Compared) -> str:
+        day = dutch_date if lang == "nl" else english_date
+        promised = compared.promise.promised_for
+        return self._corrections[lang].render(
+            **self._common(lang),
+            reference=case.reference,
+            reason=compared.reason,
+            promised_day=day(promised) if promised is not None else "",
+            answer_day=day(case.answer_due),
+        )
+
+    def correction_mail(
+        self,
+        correction: Correction,
+        *,
+        in_reply_to: str | None,
+        references: Sequence[str],
+        outbox_id: str,
+        now: datetime,
+    ) -> Letter:
+        """The correction as a mail of a person: our own reverse path, so that a bounce comes back."""
+        message_id = stable_message_id("correction", outbox_id, self._domain)
+        raw = compose(
+            sender=self._sender,
+            to=[correction.to],
+            subject=correction.subject,
+            date=now,
+            message_id=message_id,
+            text=correction.text,
+            html=correction.html,
+            in_reply_to=in_reply_to,
+            references=references,
+        )
+        return Letter(raw, message_id, Envelope(self._from_path, correction.to), "", "correction")
 
     # ---------------------------------------------------------------- reply
 

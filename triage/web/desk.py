@@ -58,6 +58,8 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "goedgekeurd": ("ok", "U hebt het antwoord goedgekeurd."),
     "ingetrokken": ("ok", "De goedkeuring is ingetrokken. Er is niets verstuurd."),
     "teruggegeven": ("ok", "Het concept is teruggegeven. De reden staat bij de notities."),
+    "nieuwe-datum": ("ok", "De mail met de nieuwe datum gaat nu weg."),
+    "nieuwe-datum-niet-nodig": ("ok", "Er gaat geen mail weg over de nieuwe datum. De reden staat bij de notities."),
     "opnieuw": ("ok", "De mail wordt nog één keer verstuurd."),
     "quarantaine": ("ok", "De mail wordt bij de volgende ronde opnieuw gelezen."),
     "noodrem": ("ok", "De noodrem is los. Ontvangstbevestigingen gaan weer weg."),

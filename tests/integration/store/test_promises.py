@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -10,12 +13,17 @@ from sqlalchemy import text
 
 from tests.integration.store.conftest import NOW
 from tests.integration.store.making import Maker
+from tests.letter_cases import letters
 from triage.adapters import migrate
 from triage.adapters.database import parse_url
 from triage.adapters.seal import Keyring
 from triage.adapters.store import SqlStore, open_store
 from triage.core.case import CaseState
+from triage.core.sla import SlaRules
+from triage.core.workdays import WorkCalendar, local_date
+from triage.errors import ConflictError
 from triage.ports import User
+from triage.services.promising import Promising
 
 AFTER = NOW + timedelta(minutes=20)
 
@@ -126,3 +134,36 @@ def test_an_older_database_keeps_its_acknowledgements(database_url: str, keyring
         claimed = uow.claim_outbox(owner="a", now=AFTER, lease=timedelta(minutes=5), limit=10)
     assert [item.id for item in claimed] == [reply, mail]
     store.close()
+
+
+def test_two_people_who_send_at_once_send_one_mail(
+    store: SqlStore, make: Maker, open_another: Callable[[], SqlStore]
+) -> None:
+    case = make.case(case={"answer_due": NOW + timedelta(days=4)})
+    receipt = make.queue(case.id, "acknowledgement")
+    with store.begin() as uow:
+        uow.add_acknowledgement(
+            case.id, at=NOW, outbox_id=receipt, reasons=(), promised_for=NOW + timedelta(days=3), language="nl"
+        )
+    user = store.accounts.add(username="jansen", display_name="A. Jansen", role="medewerker", password_hash="x", at=NOW)
+    nodes = [store, open_another()]
+    together = threading.Barrier(len(nodes))
+
+    def send(node: SqlStore) -> str:
+        promising = Promising(
+            store=node, queries=node.queries, letters=letters(), rules=SlaRules(WorkCalendar()), clock=lambda: AFTER
+        )
+        together.wait(10)
+        try:
+            promising.send_correction(
+                case.reference, user=user, version=case.version, answer_day=local_date(case.answer_due)
+            )
+        except ConflictError:
+            return "late"
+        return "sent"
+
+    with ThreadPoolExecutor(len(nodes)) as pool:
+        assert sorted(pool.map(send, nodes)) == ["late", "sent"]
+    page = store.queries.case_page(case.reference)
+    assert [row.kind for row in page.outbox] == ["acknowledgement", "correction"]
+    assert len(page.promises) == 2
