@@ -129,6 +129,20 @@ def outbox_row(row: Any, reference: str | None) -> OutboxRow:
     )
 
 
+def promise_in(receipt: AcknowledgementView) -> Promise:
+    """What an acknowledgement promised."""
+    return Promise(
+        at=receipt.decided_at,
+        told_by="acknowledgement",
+        actor="system",
+        promised_for=receipt.promised_for,
+        promised_take_up=receipt.promised_take_up,
+        state=receipt.state,
+        bounced=receipt.bounced_at is not None,
+        outbox_id=receipt.outbox_id,
+    )
+
+
 def promise_from(row: Any, *, actor: str) -> Promise:
     """From a row of `promises` with the `state` of its outbox item."""
     return Promise(
@@ -193,8 +207,11 @@ def _acknowledgement(db: Connection, case_id: str) -> AcknowledgementView | None
         .select_from(acknowledgements.outerjoin(outbox, outbox.c.id == acknowledgements.c.outbox_id))
         .where(acknowledgements.c.case_id == case_id)
     ).first()
-    if row is None:
-        return None
+    return receipt_from(row) if row is not None else None
+
+
+def receipt_from(row: Any) -> AcknowledgementView:
+    """From a row of `acknowledgements` with state, sent_at and reply_code of its outbox item."""
     return AcknowledgementView(
         state=row.state or "withheld",
         reasons=tuple(from_json(row.reasons)),
@@ -211,20 +228,7 @@ def _acknowledgement(db: Connection, case_id: str) -> AcknowledgementView | None
 
 def _promises(db: Connection, case_id: str, receipt: AcknowledgementView | None) -> tuple[Promise, ...]:
     """What the acknowledgement promised, then each correction."""
-    book = []
-    if receipt is not None and receipt.outbox_id is not None:
-        book.append(
-            Promise(
-                at=receipt.decided_at,
-                told_by="acknowledgement",
-                actor="system",
-                promised_for=receipt.promised_for,
-                promised_take_up=receipt.promised_take_up,
-                state=receipt.state,
-                bounced=receipt.bounced_at is not None,
-                outbox_id=receipt.outbox_id,
-            )
-        )
+    first = () if receipt is None or receipt.outbox_id is None else (promise_in(receipt),)
     rows = db.execute(
         select(promises, outbox.c.state, users.c.display_name)
         .select_from(
@@ -233,7 +237,7 @@ def _promises(db: Connection, case_id: str, receipt: AcknowledgementView | None)
         .where(promises.c.case_id == case_id)
         .order_by(promises.c.at, promises.c.id)
     )
-    return (*book, *(promise_from(row, actor=row.display_name or row.actor) for row in rows))
+    return (*first, *(promise_from(row, actor=row.display_name or row.actor) for row in rows))
 
 
 def _outbox(db: Connection, sealer: Sealer, case_id: str, reference: str) -> tuple[OutboxRow, ...]:

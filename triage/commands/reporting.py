@@ -21,23 +21,26 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run such a ce
 
 def report_ledger(*, begin: str, end: str, form: str) -> int:
     """`begin` and `end` are days in Amsterdam, both included; "" is without limit. Raises ConfigError."""
-    first, last = day_of(begin, "--from"), day_of(end, "--to")
-    if first and last and first > last:
-        raise ConfigError("--from is after --to: give the earlier day first")
+    period = period_of(begin, end)
     if form not in _FORMATS:
         raise ConfigError(f"--format: choose one of {', '.join(_FORMATS)}")
     settings = load_settings()
     logs.configure(settings.log.level, settings.log.format)
     store, _ = open_product_store(settings)
     try:
-        facts = store.proof.ledger_facts(
-            start_of(first) if first else None, start_of(last + timedelta(days=1)) if last else None
-        )
-        lines = report_lines(facts)
+        lines = report_lines(store.proof.ledger_facts(*period))
     finally:
         store.close()
     _FORMATS[form](lines, totals(lines), settings)
     return 0
+
+
+def period_of(begin: str, end: str) -> tuple[datetime | None, datetime | None]:
+    """[begin, end) of the days that were asked for, both included; None is without limit. Raises ConfigError."""
+    first, last = day_of(begin, "--from"), day_of(end, "--to")
+    if first and last and first > last:
+        raise ConfigError("--from is after --to: give the earlier day first")
+    return start_of(first) if first else None, start_of(last + timedelta(days=1)) if last else None
 
 
 def day_of(text: str, option: str) -> date | None:
@@ -49,7 +52,8 @@ def day_of(text: str, option: str) -> date | None:
         raise ConfigError(f"{option}: give a day such as 2026-11-23") from None
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
+    """A value as text: moments in Amsterdam, lists with spaces, "" for None."""
     if value is None:
         return ""
     if isinstance(value, datetime):
@@ -75,7 +79,7 @@ def _as_json(lines: Sequence[ReportLine], sums: Totals, settings: Settings) -> N
         values = {name: getattr(line, name) for name in COLUMNS}
         values["reasons"] = list(line.reasons)
         for name in ("arrived", "promised_for", "promised_take_up", "sent_at"):
-            values[name] = _cell(values[name]) or None
+            values[name] = cell(values[name]) or None
         json_line(values)
 
 
@@ -84,7 +88,7 @@ def _as_csv(lines: Sequence[ReportLine], sums: Totals, settings: Settings) -> No
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
     for line in lines:
-        cells = (_cell(getattr(line, name)) for name in COLUMNS)
+        cells = (cell(getattr(line, name)) for name in COLUMNS)
         writer.writerow([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells])
     show(out.getvalue())
 

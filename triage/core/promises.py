@@ -7,7 +7,7 @@ hour, so days of Amsterdam are compared, never moments.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -142,3 +142,83 @@ def needs_correction(case: Case, compared: Compared | None, now: datetime) -> bo
     """Whether the sender must hear of another day. When that day has passed too, only an answer helps."""
     differs = compared is not None and compared.difference in (Difference.LATER, Difference.NOT_PROMISED)
     return differs and may_promise(case, case.answer_due, now)
+
+
+# ---------------------------------------------------------------- looking back
+
+
+class Subject(StrEnum):
+    """What was promised for a day."""
+
+    ANSWER = "answer"
+    TAKE_UP = "take_up"
+
+
+@dataclass(frozen=True, slots=True)
+class CaseEvent:
+    """What was noted of a case: its audit row without views."""
+
+    at: datetime
+    actor: str  # a user id, or "system"
+    action: str
+    details: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedPromise:
+    """One promised day and what came of it. `kept` None: still open, or the sender never heard of it."""
+
+    reference: str
+    subject: Subject
+    told_by: str
+    delivery: Delivery
+    promised: datetime
+    met_at: datetime | None
+    kept: bool | None
+
+
+_ENDS = frozenset({"reply_sent", "closed", "no_reply_needed"})
+
+
+def judged(
+    case: Case, promises: Sequence[Promise], events: Sequence[CaseEvent], now: datetime
+) -> tuple[JudgedPromise, ...]:
+    """Each promised day of a case, in the order in which they were told; `events` oldest first. A promise that was
+    corrected later is judged by its own day all the same."""
+    found = []
+    for promise in promises:
+        days = ((Subject.TAKE_UP, promise.promised_take_up), (Subject.ANSWER, promise.promised_for))
+        for subject, day in days:
+            if day is None:
+                continue
+            met_at = _met_at(case, promise, subject, events)
+            told = promise.delivery is not Delivery.NOT_TOLD
+            found.append(
+                JudgedPromise(
+                    reference=case.reference,
+                    subject=subject,
+                    told_by=promise.told_by,
+                    delivery=promise.delivery,
+                    promised=day,
+                    met_at=met_at,
+                    kept=kept(day, met_at, now) if told else None,
+                )
+            )
+    return tuple(found)
+
+
+def _met_at(case: Case, promise: Promise, subject: Subject, events: Sequence[CaseEvent]) -> datetime | None:
+    """When what was promised happened. Of a term that began anew since, the case itself knows nothing any more."""
+    if promise.at >= case.arrived_at:
+        ended_at = case.answered_at or case.ended_at
+        return ended_at if subject is Subject.ANSWER else case.taken_up_at or ended_at
+    after = [event for event in events if event.at >= promise.at]
+    if subject is Subject.TAKE_UP:
+        return next((event.at for event in after if event.actor != "system"), None)
+    met_at = None
+    for event in after:
+        if event.action == "reply_bounced":  # the sender did not get that answer
+            met_at = None
+        elif event.action in _ENDS and met_at is None:
+            met_at = event.at
+    return met_at

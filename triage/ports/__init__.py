@@ -43,6 +43,7 @@ from triage.ports.queries import (
     SameClient,
     SampledCase,
     SampleFigures,
+    SlaFact,
     Supervision,
 )
 from triage.ports.sending import Envelope, MailSender, MailSession, MarkFile, SendingMark
@@ -124,6 +125,7 @@ __all__ = [
     "SendingMark",
     "SentCopy",
     "SentMail",
+    "SlaFact",
     "StaleReading",
     "Store",
     "Supervision",

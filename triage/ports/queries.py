@@ -10,7 +10,7 @@ from typing import Protocol
 from triage.core.assessment import Assessment, Band, SenderType, Urgency
 from triage.core.case import Case, CaseState, LinkKind, LinkState, WaitingFor
 from triage.core.mail import MessageKind
-from triage.core.promises import Compared, Promise, compare
+from triage.core.promises import CaseEvent, Compared, Promise, compare
 from triage.ports.stored import DraftRevision, StaleReading
 
 
@@ -350,6 +350,20 @@ class JudgedRow:
     overridden: frozenset[str]  # of core.labels.FIELDS: a person's last value is another one than the machine's
 
 
+@dataclass(frozen=True, slots=True)
+class SlaFact:
+    """What `report sla` needs of a case. `arrived_at`: of its first mail. `set_aside`: a rule found that it needs no
+    reply, and nobody opened it."""
+
+    case: Case
+    arrived_at: datetime
+    channel: str
+    backlog: bool
+    set_aside: bool
+    promises: tuple[Promise, ...]  # oldest first; the actor is a user id, or "system"
+    events: tuple[CaseEvent, ...]  # oldest first
+
+
 class Queries(Protocol):
     """Read-only views; never take a write lock."""
 
@@ -406,6 +420,12 @@ class Queries(Protocol):
 
     def sample_by_week(self, since: datetime) -> Mapping[str, tuple[int, int]]:
         """Week → (looked at, found urgent) of the audit samples drawn since then."""
+
+    def sla_facts(
+        self, begin: datetime | None, end: datetime | None, *, after: str = "", limit: int = 200
+    ) -> Sequence[SlaFact]:
+        """Cases whose first mail arrived in [begin, end), by id, which is about the order of opening; a page at a time,
+        `after` the id of the last case of the page before."""
 
     def health(self) -> Sequence[JobHealth]: ...
     def demo_summary(self) -> Mapping[str, int]:

@@ -22,6 +22,7 @@ from starlette.types import Scope
 
 from triage.core.drift import WeekReport
 from triage.core.gate import mask_bsn
+from triage.core.promises import JudgedPromise
 from triage.core.rights import Right
 from triage.core.sla import SlaRules
 from triage.ports import Accounts, Clock, ModelOverview, Queries, User
@@ -66,6 +67,7 @@ def create_app(
     on_access: OnAccess = _nobody_listens,
     models: Callable[[], ModelOverview | None] = lambda: None,
     judgement: Callable[[], Sequence[WeekReport]] = lambda: (),
+    promises: Callable[[], Sequence[JudgedPromise]] = lambda: (),
 ) -> Starlette:
     """The web app of the staff screens.
 
@@ -73,7 +75,8 @@ def create_app(
     `health` gives "healthy" (bool) and moments, for /gezond; "breaker_tripped" (bool) in it is shown on Beheer.
     `templates` is the folder that holds `web/`. `on_access(user, reference, action)` hears of every
     view of and act on a case, after it happened. `models` tells which model judges and which others there are; None:
-    Beheer shows nothing of it. `judgement` gives the past weeks for Toezicht, oldest first.
+    Beheer shows nothing of it. `judgement` gives the past weeks for Toezicht, oldest first; `promises` those of
+    the cases that arrived this month.
     """
     https = settings.public_url.startswith("https://")
     sessions = Sessions(accounts, secret=session_secret, clock=clock, absolute=timedelta(hours=settings.session_hours))
@@ -94,6 +97,7 @@ def create_app(
         on_access=on_access,
         models=models,
         judgement=judgement,
+        promises=promises,
         cookie="__Host-triage" if https else "triage",
         https=https,
     )
@@ -136,6 +140,7 @@ def environment(folder: Path) -> Environment:
         size=present.size,
         percent=present.percent,
         week=present.week_words,
+        short_day=present.short_day,
         likeness=present.likeness_words,
         state_words=present.state_words,
         masked=mask_bsn,

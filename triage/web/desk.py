@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from triage.core.drift import WeekReport
+from triage.core.promises import JudgedPromise
 from triage.core.rights import Right
 from triage.core.sla import SlaRules
 from triage.errors import ConflictError, NotAllowed, NotFound, StoreUnavailable
@@ -103,6 +104,7 @@ class Desk:
     on_access: OnAccess
     models: Callable[[], ModelOverview | None]
     judgement: Callable[[], Sequence[WeekReport]]
+    promises: Callable[[], Sequence[JudgedPromise]]
     cookie: str
     https: bool
 

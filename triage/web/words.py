@@ -130,6 +130,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "correction": "Mail met een nieuwe datum",
         "alert": "Waarschuwing",
     },
+    "promise_subject": {"answer": "Antwoord", "take_up": "In behandeling"},
     "promise_reason": {
         "wrote_again": "de vrager schreef opnieuw na het antwoord",
         "reopened": "een collega heropende de zaak",

@@ -292,12 +292,18 @@ def test_it_leaves_in_shadow_mode_too_because_a_person_sent_it(tmp_path: Path) -
 
 
 def test_an_acknowledgement_of_after_an_outage_promises_no_day_that_passed(desk: Harness) -> None:
-    desk.mailbox.deliver(mail(1, body="palliative-marker"))
+    urgent = "Mijn man, zvw, palliative-marker, wie helpt ons thuis met de zorg?"
+    desk.mailbox.deliver(mail(1, body=urgent))
+    desk.poll()
+    case, receipt = page(desk).case, page(desk).promises[0]
+    assert (receipt.promised_for, receipt.promised_take_up) == (case.answer_due, case.take_up_due)
+    assert case.take_up_due is not None
+    desk.mailbox.deliver(mail(2, body=urgent))
     desk.later(days=2)
     desk.poll()
-    receipt = page(desk).promises[0]
-    assert (receipt.promised_for, receipt.promised_take_up) == (page(desk).case.answer_due, None)
-    desk.mailbox.deliver(mail(2), at=desk.now - timedelta(days=9))
+    receipt = page(desk, 2).promises[0]
+    assert (receipt.promised_for, receipt.promised_take_up) == (page(desk, 2).case.answer_due, None)
+    desk.mailbox.deliver(mail(3), at=desk.now - timedelta(days=9))
     desk.taking_in._policy = replace(desk.taking_in._policy, since=desk.now - timedelta(days=30))
     desk.poll()
-    assert page(desk, 2).promises[0].promised_for is None and page(desk, 2).compared is None
+    assert page(desk, 3).promises[0].promised_for is None and page(desk, 3).compared is None

@@ -17,7 +17,7 @@ from triage.core.assessment import LAWS, Assessment, Band, Evidence, SenderType,
 from triage.core.case import OPEN_STATES, Case, CaseState, WaitingFor, move
 from triage.core.drift import WeekReport
 from triage.core.mail import MessageKind
-from triage.core.promises import Promise, needs_correction
+from triage.core.promises import JudgedPromise, Promise, needs_correction
 from triage.core.sla import SlaRules, clock_state, pause, resume, terms_for, with_band
 from triage.core.workdays import WorkCalendar, local_date
 from triage.errors import ConflictError, NotAllowed, NotFound
@@ -210,6 +210,7 @@ class Helpdesk:
     models: ModelOverview | None = None
     model_trouble: Exception | None = None
     weeks: Sequence[WeekReport] = ()
+    judged: Sequence[JudgedPromise] = ()
     dismissed: set[str] = field(default_factory=set)  # corrections that somebody found not needed
 
     def put(self, page: CasePage) -> CasePage:
@@ -679,6 +680,7 @@ class World:
             on_access=lambda user, reference, action: self.seen.append((user.id, reference, action)),
             models=lambda: self.helpdesk.models,
             judgement=lambda: self.helpdesk.weeks,
+            promises=lambda: self.helpdesk.judged,
         )
 
     def browser(self) -> Browser:

@@ -12,7 +12,7 @@ from tests.unit.web.fakes import NOW, World, case_page, message
 from triage.core.assessment import Band
 from triage.core.case import CaseState, Counting, WaitingFor
 from triage.core.mail import MessageKind
-from triage.core.promises import Promise
+from triage.core.promises import Delivery, JudgedPromise, Promise, Subject
 from triage.ports import CasePage, OutboxRow
 
 CASE = "/zaak/JL-2026-00001"
@@ -181,3 +181,20 @@ def test_a_refused_correction_can_be_sent_again_while_its_day_holds(day: int, as
     shown = opened(replace(page, promises=(*page.promises, told), outbox=(row,)))
     assert ("Mail met een nieuwe datum: geweigerd door de mailserver (code 550)." in shown) is asks
     assert ("Verstuur nog één keer" in shown) is asks
+
+
+def test_the_supervisor_sees_the_promises_of_this_month_and_the_broken_ones() -> None:
+    world = World()
+    clean = world.browser().login("toezichthouder").get("/toezicht").text
+    assert '<span class="cijfer__getal">0/0</span>' in clean and "Er is geen belofte gebroken." in clean
+    kept_one = JudgedPromise("JL-2026-00001", Subject.ANSWER, "acknowledgement", Delivery.TOLD, NOW, NOW, True)
+    world.helpdesk.judged = (
+        kept_one,
+        replace(kept_one, reference="JL-2026-00002", subject=Subject.TAKE_UP, met_at=None, kept=False),
+        replace(kept_one, reference="JL-2026-00003", kept=None),
+    )
+    page = world.browser().login("toezichthouder").get("/toezicht").text
+    assert '<span class="cijfer__getal">1/2</span> <span class="cijfer__naam">Beloften gehouden</span>' in page
+    broken = page[page.index('id="beloften"') : page.index('id="onzeker"')]
+    assert "JL-2026-00002" in broken and "JL-2026-00001" not in broken and "JL-2026-00003" not in broken
+    assert "In behandeling" in broken and "di 24 november" in broken and "nog niet" in broken

@@ -18,7 +18,7 @@ from triage.core.assessment import HEADS, LAWS, Band, Evidence, SenderType, Span
 from triage.core.case import CaseState, WaitingFor
 from triage.core.gate import Finding, mask_bsn
 from triage.core.mail import LedgerOutcome, MessageKind, NoReplyReason
-from triage.core.promises import Reason
+from triage.core.promises import Reason, Subject
 from triage.core.rights import Role
 from triage.core.sla import ClockState
 from triage.ports import AcknowledgementView, AuditRow, OutboxRow, QuarantineRow
@@ -41,6 +41,7 @@ ROOT = Path(__file__).resolve().parents[3]
         ("band", Band),
         ("clock", ClockState),
         ("promise_reason", Reason),
+        ("promise_subject", Subject),
         ("outbox_kind", OUTBOX_KINDS),
         ("kind", MessageKind),
         ("sender_type", SenderType),
