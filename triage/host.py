@@ -19,7 +19,7 @@ from triage.logs import get_logger
 from triage.ports import User
 from triage.services.case_acting import find
 from triage.services.casework import BREAKER_FACT
-from triage.services.sla_report import promises_this_month
+from triage.services.sla_report import MonthOfPromises
 from triage.services.staff_acts import StaffActs
 from triage.web.app import create_app
 
@@ -329,7 +329,7 @@ def create_web_app(product: Product, *, health: Callable[[], dict[str, object]])
         on_access=on_access,
         models=product.models.overview,
         judgement=lambda: product.judgement.latest,
-        promises=lambda: promises_this_month(
-            product.store.queries, now=product.clock(), calendar=settings.sla_rules.calendar
+        promises=MonthOfPromises(
+            queries=product.store.queries, clock=product.clock, calendar=settings.sla_rules.calendar
         ),
     )

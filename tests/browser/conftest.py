@@ -23,6 +23,7 @@ from tests.unit.test_drift import CHANGES, reports, usual
 from triage.adapters.model_folder import ModelFolder
 from triage.bootstrap import TEMPLATES
 from triage.services.relay import RelayReport
+from triage.services.sla_report import MonthOfPromises
 from triage.services.staff_acts import StaffActs
 from triage.settings import Organisation, WebSettings
 from triage.web.app import create_app, password_hash
@@ -131,6 +132,7 @@ def loket(tmp_path: Path, chromium: Browser) -> Iterator[Loket]:
         templates=TEMPLATES,
         models=chooser.overview,
         judgement=lambda: weeks,
+        promises=MonthOfPromises(queries=harness.store.queries, clock=harness.clock, calendar=harness.rules.calendar),
     )
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from triage.core.assessment import Band
 from triage.core.case import Case, WaitingFor
 from triage.core.promises import CaseEvent, Delivery, JudgedPromise, judged
 from triage.core.sla import ClockState, clock_state, is_paused
 from triage.core.workdays import WorkCalendar, local_date, start_of
-from triage.ports import Queries, SlaFact
+from triage.ports import Clock, Queries, SlaFact
 
 _PAGE = 200
+_KEPT_FOR = timedelta(minutes=5)
 # What ends a wait for the sender; a further `waiting` ends it too.
 _ENDS_A_WAIT = frozenset(
     {"resumed", "waiting", "follow_up_received", "messages_joined", "draft_approved", "reply_sent", "reply_bounced",
@@ -79,11 +80,21 @@ def sla_lines(
         after = page[-1].case.id
 
 
-def promises_this_month(queries: Queries, *, now: datetime, calendar: WorkCalendar) -> Sequence[JudgedPromise]:
-    """All promises of the cases that arrived in the month of `now`."""
-    begin = start_of(local_date(now).replace(day=1))
-    lines = sla_lines(queries, begin, None, now=now, calendar=calendar)
-    return [promise for line in lines for promise in line.promises]
+class MonthOfPromises:
+    """All promises of the cases that arrived in this month, for Toezicht. Read anew every five minutes: a busy month
+    takes two seconds."""
+
+    def __init__(self, *, queries: Queries, clock: Clock, calendar: WorkCalendar) -> None:
+        self._queries, self._clock, self._calendar = queries, clock, calendar
+        self._read: tuple[datetime, Sequence[JudgedPromise]] | None = None
+
+    def __call__(self) -> Sequence[JudgedPromise]:
+        now = self._clock()
+        if self._read is None or not timedelta() <= now - self._read[0] < _KEPT_FOR:
+            begin = start_of(local_date(now).replace(day=1))
+            lines = sla_lines(self._queries, begin, None, now=now, calendar=self._calendar)
+            self._read = now, [promise for line in lines for promise in line.promises]
+        return self._read[1]
 
 
 def totals(lines: Iterable[SlaLine]) -> Totals:
