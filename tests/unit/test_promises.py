@@ -136,6 +136,14 @@ def test_a_term_that_began_anew_was_never_promised(
     assert after is not None and after.difference is Difference.SAME
 
 
+def test_a_mail_server_whose_clock_runs_ahead_starts_no_new_term() -> None:
+    case = a_case(arrived=MONDAY)
+    early = acknowledgement(case, at=MONDAY - timedelta(seconds=5), began_at=MONDAY)
+    assert told(case, early) == (Difference.SAME, None)
+    again = replace(case, arrived_at=MONDAY + timedelta(seconds=1))
+    assert told(again, early) == (Difference.NOT_PROMISED, Reason.REOPENED)
+
+
 def test_the_sender_must_know_only_of_a_later_day_that_is_still_to_come() -> None:
     case = a_case(arrived=MONDAY)
     moved = recounted(case, CLOSED_ON_WEDNESDAY)

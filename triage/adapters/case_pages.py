@@ -139,6 +139,7 @@ def promise_in(receipt: AcknowledgementView) -> Promise:
         promised_take_up=receipt.promised_take_up,
         state=receipt.state,
         bounced=receipt.bounced_at is not None,
+        began_at=receipt.began_at,
         outbox_id=receipt.outbox_id,
     )
 
@@ -152,6 +153,7 @@ def promise_from(row: Any, *, actor: str) -> Promise:
         promised_for=row.promised_for,
         state=row.state,
         bounced=row.bounced_at is not None,
+        began_at=row.began_at,
         counting=(row.answer_from, row.answer_days),
         outbox_id=row.outbox_id,
     )
@@ -221,6 +223,7 @@ def receipt_from(row: Any) -> AcknowledgementView:
         reply_code=row.reply_code,
         outbox_id=row.outbox_id,
         promised_take_up=row.promised_take_up,
+        began_at=row.began_at,
         language=row.language or "",
         bounced_at=row.bounced_at,
     )

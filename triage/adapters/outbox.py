@@ -97,6 +97,7 @@ class OutboxPart(SentMailPart):
         reasons: Sequence[NoReplyReason],
         promised_for: datetime | None,
         promised_take_up: datetime | None = None,
+        began_at: datetime | None = None,
         language: str | None = None,
         message_ids: Sequence[str] = (),
     ) -> None:
@@ -110,6 +111,7 @@ class OutboxPart(SentMailPart):
                 "reasons": to_json(reasons),
                 "promised_for": promised_for,
                 "promised_take_up": promised_take_up,
+                "began_at": began_at,
                 "language": language,
             },
         )
@@ -131,6 +133,7 @@ class OutboxPart(SentMailPart):
                 "actor": by,
                 "outbox_id": outbox_id,
                 "promised_for": case.answer_due,
+                "began_at": case.arrived_at,
                 "answer_from": case.counting.answer_from,
                 "answer_days": case.counting.answer_days,
             },

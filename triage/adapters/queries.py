@@ -241,7 +241,10 @@ class SqlQueries(LearningQueries):
                 select(messages.c.id, messages.c.view)
                 .join(cases, cases.c.id == messages.c.case_id)
                 .where(
-                    cases.c.reference == reference, messages.c.direction == "in", messages.c.message_id_key.is_not(None)
+                    cases.c.reference == reference,
+                    messages.c.direction == "in",
+                    messages.c.kind.not_in((MessageKind.AUTO_REPLY, MessageKind.DELIVERY_REPORT)),
+                    messages.c.message_id_key.is_not(None),
                 )
                 .order_by(messages.c.internal_date, messages.c.id)
             ).all()

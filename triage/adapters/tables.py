@@ -623,6 +623,7 @@ acknowledgements = Table(
     _text("reasons"),
     _at("promised_for", null=True),  # what it names, as its text stands
     _at("promised_take_up", null=True),
+    _at("began_at", null=True),  # the arrival that started the term it is about, as cases.arrived_at then
     _code("language", 8, null=True),  # of the mail it answers, which decides in which languages it is written
     _at("bounced_at", null=True),
     sqlite_with_rowid=False,
@@ -645,7 +646,8 @@ promises = Table(  # later promises: each correction mail with the day it names
     _code("actor", 36),
     _ref("outbox_id", "outbox.id"),
     _at("promised_for"),
-    _at("answer_from"),  # how the answer term was counted when it was promised, as in cases
+    _at("began_at"),  # these three: how the answer term stood when it was promised, as in cases
+    _at("answer_from"),
     _number("answer_days"),
     _at("bounced_at", null=True),
     Index(None, "case_id"),

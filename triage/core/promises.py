@@ -38,8 +38,10 @@ _DELIVERIES = {
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """What one mail of ours promised. `told_by` is its outbox kind, `state` its outbox state or "withheld"; `counting`
-    holds, for a correction, where the answer term was counted from and how many working days it had."""
+    """What one mail of ours promised. `told_by` is its outbox kind, `state` its outbox state or "withheld".
+
+    `began_at` is the arrival that had started the term (`Case.arrived_at` then), None in rows of before it was kept.
+    `counting` holds, for a correction, where the answer term was counted from and how many working days it had."""
 
     at: datetime
     told_by: str
@@ -48,12 +50,18 @@ class Promise:
     promised_take_up: datetime | None = None
     state: str = "sent"
     bounced: bool = False
+    began_at: datetime | None = None
     counting: tuple[datetime, int] | None = None
     outbox_id: str | None = None
 
     @property
     def delivery(self) -> Delivery:
         return Delivery.NOT_TOLD if self.bounced else _DELIVERIES.get(self.state, Delivery.NOT_TOLD)
+
+    def is_of_term(self, case: Case) -> bool:
+        """Whether it was about the term that ran last. Not told by the moment it was made where that can be avoided:
+        the mail server, which dates arrivals, has a clock of its own."""
+        return self.at >= case.arrived_at if self.began_at is None else self.began_at == case.arrived_at
 
 
 def promised_by(action: Acknowledge, now: datetime) -> tuple[datetime | None, datetime | None]:
@@ -115,7 +123,7 @@ def compare(
     promise = latest(promises)
     if promise is None or promise.promised_for is None:
         return None
-    if promise.at < case.arrived_at:
+    if not promise.is_of_term(case):
         kinds = {kind for arrived, kind in received if arrived == case.arrived_at}
         if MessageKind.DELIVERY_REPORT in kinds:
             reason = Reason.REPLY_RETURNED
@@ -209,7 +217,7 @@ def judged(
 
 def _met_at(case: Case, promise: Promise, subject: Subject, events: Sequence[CaseEvent]) -> datetime | None:
     """When what was promised happened. Of a term that began anew since, the case itself knows nothing any more."""
-    if promise.at >= case.arrived_at:
+    if promise.is_of_term(case):
         ended_at = case.answered_at or case.ended_at
         return ended_at if subject is Subject.ANSWER else case.taken_up_at or ended_at
     after = [event for event in events if event.at >= promise.at]

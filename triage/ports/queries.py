@@ -107,6 +107,7 @@ class AcknowledgementView:
     reply_code: int | None
     outbox_id: str | None
     promised_take_up: datetime | None = None
+    began_at: datetime | None = None
     language: str = ""
     bounced_at: datetime | None = None
 
@@ -376,7 +377,7 @@ class Queries(Protocol):
 
     def raw_message(self, message_id: str) -> bytes: ...
     def thread_ids(self, reference: str) -> Sequence[str]:
-        """Well-formed Message-IDs of the mails received in a case, oldest first, for References."""
+        """Well-formed Message-IDs of what people wrote in a case, oldest first, for References."""
 
     def outbox(self, *, states: Sequence[str], kind: str | None = None, limit: int = 200) -> Sequence[OutboxRow]: ...
     def quarantined(self) -> Sequence[QuarantineRow]: ...

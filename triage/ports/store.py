@@ -195,10 +195,12 @@ class UnitOfWork(Protocol):
         reasons: Sequence[NoReplyReason],
         promised_for: datetime | None,
         promised_take_up: datetime | None = None,
+        began_at: datetime | None = None,
         language: str | None = None,
         message_ids: Sequence[str] = (),
     ) -> None:
-        """One row per case, ever: with `outbox_id` it was queued, else withheld for `reasons`."""
+        """One row per case, ever: with `outbox_id` it was queued, else withheld for `reasons`. `began_at` is the
+        arrival that started the term it promises."""
 
     def add_promise(self, case: Case, outbox_id: str, *, by: str, at: datetime) -> None:
         """A correction mail names the answer day that holds for the case now."""

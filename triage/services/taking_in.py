@@ -373,6 +373,7 @@ class TakingIn:
             reasons=(),
             promised_for=promised_for,
             promised_take_up=promised_take_up,
+            began_at=case.arrived_at,
             language=action.language,
         )
         return replace(case, promised_for=promised_for)

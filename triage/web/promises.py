@@ -101,7 +101,7 @@ def _take_up(page: CasePage, now: datetime) -> Line | None:
     promise = next((one for one in page.promises if one.promised_take_up is not None), None)
     if promise is None or promise.promised_take_up is None or promise.delivery is Delivery.NOT_TOLD:
         return None
-    if promise.at < page.case.arrived_at:
+    if not promise.is_of_term(page.case):
         return None
     beloofd = "Misschien beloofd" if promise.delivery is Delivery.MAYBE else "Beloofd"
     held = kept(promise.promised_take_up, page.case.taken_up_at or page.case.ended_at, now)

@@ -212,6 +212,7 @@ def test_a_reply_that_came_back_and_a_case_that_a_person_reopened(post: Post, se
     post.later(days=1)
     post.receive(report(read(server.received[-1])["Message-ID"], (ASKER, "failed", "5.1.1")))
     assert "die mail kwam bij ons terug" in proposal(post).text
+    assert post.store.queries.thread_ids(FIRST) == ["<vraag-1@mensen.example>"]  # not the id of the report
     post.casework.close(FIRST, user=user, version=page(post).case.version, reason="gebeld")
     post.later(days=1)
     post.casework.reopen(FIRST, user=user, version=page(post).case.version)
@@ -287,7 +288,7 @@ def test_it_leaves_in_shadow_mode_too_because_a_person_sent_it(tmp_path: Path) -
     desk.mode = "shadow"
     desk.wire()
     desk.relay_once()
-    assert [row.kind for row in desk.store.queries.outbox(states=("sent",))] == ["correction", "acknowledgement"]
+    assert {row.kind for row in desk.store.queries.outbox(states=("sent",))} == {"correction", "acknowledgement"}
     desk.store.close()
 
 

@@ -55,6 +55,7 @@ def test_a_correction_joins_the_conversation_and_answers_nothing(store: SqlStore
     (promise,) = page.promises
     assert (promise.told_by, promise.actor, promise.state) == ("correction", "A. Jansen", "sent")
     assert (promise.promised_for, promise.counting) == (case.answer_due, (NOW, 3))
+    assert promise.began_at == case.arrived_at
     with store.begin() as uow:
         (copy,) = uow.copies_due("account/INBOX", 7, limit=10)
         assert (copy.outbox_id, copy.question_uids) == (item, ())  # the question is not answered

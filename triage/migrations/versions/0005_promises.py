@@ -33,6 +33,7 @@ def upgrade() -> None:
     promised of the take-up was not kept and stays unknown."""
     with op.batch_alter_table("acknowledgements") as acknowledgements:
         acknowledgements.add_column(sa.Column("promised_take_up", _MOMENT, nullable=True))
+        acknowledgements.add_column(sa.Column("began_at", _MOMENT, nullable=True))
         acknowledgements.add_column(sa.Column("language", sa.String(length=8), nullable=True))
         acknowledgements.add_column(sa.Column("bounced_at", _MOMENT, nullable=True))
     op.execute(
@@ -53,6 +54,7 @@ def upgrade() -> None:
         sa.Column("actor", sa.String(length=36), nullable=False),
         sa.Column("outbox_id", sa.String(length=36), nullable=False),
         sa.Column("promised_for", _MOMENT, nullable=False),
+        sa.Column("began_at", _MOMENT, nullable=False),
         sa.Column("answer_from", _MOMENT, nullable=False),
         sa.Column("answer_days", sa.Integer(), nullable=False),
         sa.Column("bounced_at", _MOMENT, nullable=True),
@@ -76,5 +78,5 @@ def downgrade() -> None:
     op.execute("UPDATE outbox SET rank = rank - 1 WHERE kind <> 'reply'")
     _kinds(_KINDS_BEFORE, _COPY_DUE_BEFORE)
     with op.batch_alter_table("acknowledgements") as acknowledgements:
-        for name in ("bounced_at", "language", "promised_take_up"):
+        for name in ("bounced_at", "language", "began_at", "promised_take_up"):
             acknowledgements.drop_column(name)
