@@ -37,6 +37,7 @@ from triage.services.intake import Intake
 from triage.services.judgement_report import JudgementWatch
 from triage.services.letters import Letters
 from triage.services.models import Models
+from triage.services.promising import Promising
 from triage.services.reading import Reader
 from triage.services.recount import Recount
 from triage.services.redraft import Redraft
@@ -78,6 +79,7 @@ class Product:
     judgement: JudgementWatch
     casework: Casework
     approval: Approval
+    promising: Promising
     clock: Clock
     owner: str
     lone_reader: ChildReader
@@ -321,6 +323,7 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
             judge=reader.judge,
         ),
         approval=approval,
+        promising=Promising(store=store, queries=store.queries, letters=letters, rules=rules, clock=clock),
         clock=clock,
         owner=owner,
         lone_reader=lone_reader,

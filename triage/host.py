@@ -19,6 +19,7 @@ from triage.logs import get_logger
 from triage.ports import User
 from triage.services.case_acting import find
 from triage.services.casework import BREAKER_FACT
+from triage.services.sla_report import MonthOfPromises
 from triage.services.staff_acts import StaffActs
 from triage.web.app import create_app
 
@@ -315,7 +316,7 @@ def create_web_app(product: Product, *, health: Callable[[], dict[str, object]])
     return create_app(
         queries=product.store.queries,
         accounts=product.store.accounts,
-        acts=StaffActs(product.casework, product.approval, product.models),
+        acts=StaffActs(product.casework, product.approval, product.promising, product.models),
         settings=settings.web,
         organisation=settings.organisation,
         clock=product.clock,
@@ -329,4 +330,7 @@ def create_web_app(product: Product, *, health: Callable[[], dict[str, object]])
         models=product.models.overview,
         judgement=lambda: product.judgement.latest,
         letters=product.letters.acknowledgements,
+        promises=MonthOfPromises(
+            queries=product.store.queries, clock=product.clock, calendar=settings.sla_rules.calendar
+        ),
     )

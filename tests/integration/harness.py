@@ -24,6 +24,7 @@ from triage.services.audit_sample import AuditSample
 from triage.services.casework import Casework
 from triage.services.intake import Intake, PollReport
 from triage.services.letters import Letters
+from triage.services.promising import Promising
 from triage.services.reading import Reader, Reading, Unread
 from triage.services.redraft import Redraft
 from triage.services.relay import Relay, RelayReport
@@ -183,6 +184,9 @@ class Harness:
             redraft=redraft,
             alerts=self.alerts,
             judge=self.reader.judge,
+        )
+        self.promising = Promising(
+            store=self.store, queries=self.store.queries, letters=self.letters, rules=self.rules, clock=self.clock
         )
         self.approval = Approval(
             store=self.store,

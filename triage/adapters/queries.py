@@ -13,6 +13,7 @@ from triage.adapters.case_pages import OUTBOX_COLUMNS, SETTLED, outbox_row, read
 from triage.adapters.clock_queries import ClockQueries
 from triage.adapters.rows import from_json, to_json
 from triage.adapters.same_clients import read_same_client
+from triage.adapters.sla_facts import read_sla_facts
 from triage.adapters.tables import (
     STOPPED,
     acknowledgement_minutes,
@@ -47,6 +48,7 @@ from triage.ports import (
     OutboxRow,
     QuarantineRow,
     SameClient,
+    SlaFact,
     Supervision,
 )
 
@@ -239,7 +241,10 @@ class SqlQueries(ClockQueries):
                 select(messages.c.id, messages.c.view)
                 .join(cases, cases.c.id == messages.c.case_id)
                 .where(
-                    cases.c.reference == reference, messages.c.direction == "in", messages.c.message_id_key.is_not(None)
+                    cases.c.reference == reference,
+                    messages.c.direction == "in",
+                    messages.c.kind.not_in((MessageKind.AUTO_REPLY, MessageKind.DELIVERY_REPORT)),
+                    messages.c.message_id_key.is_not(None),
                 )
                 .order_by(messages.c.internal_date, messages.c.id)
             ).all()
@@ -342,6 +347,12 @@ class SqlQueries(ClockQueries):
                 addresses += senders
             otherwise.update(dict.fromkeys(others, count))
         return GoLive(addresses, dict(otherwise.most_common()))
+
+    def sla_facts(
+        self, begin: datetime | None, end: datetime | None, *, after: str = "", limit: int = 200
+    ) -> Sequence[SlaFact]:
+        with self._reading() as db:
+            return read_sla_facts(db, begin, end, after=after, limit=limit)
 
     def health(self) -> Sequence[JobHealth]:
         """By name."""

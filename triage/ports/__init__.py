@@ -27,6 +27,7 @@ from triage.ports.queries import (
     CaseLink,
     CasePage,
     CaseRow,
+    CorrectionProposal,
     CorrectionRow,
     FeedbackRow,
     FoundLate,
@@ -43,6 +44,7 @@ from triage.ports.queries import (
     SameClient,
     SampledCase,
     SampleFigures,
+    SlaFact,
     Supervision,
 )
 from triage.ports.sending import Envelope, MailSender, MailSession, MarkFile, SendingMark
@@ -81,6 +83,7 @@ __all__ = [
     "Classifier",
     "Clock",
     "ComparedWith",
+    "CorrectionProposal",
     "CorrectionRow",
     "Credentials",
     "DraftContent",
@@ -127,6 +130,7 @@ __all__ = [
     "SendingMark",
     "SentCopy",
     "SentMail",
+    "SlaFact",
     "StaleReading",
     "Store",
     "Supervision",

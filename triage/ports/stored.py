@@ -61,7 +61,7 @@ class OutboxItem:
     """A mail to send. `raw` is complete, CRLF, with fixed Message-ID and Date."""
 
     id: str
-    kind: str  # acknowledgement | reply | alert
+    kind: str  # reply | correction | acknowledgement | alert
     case_id: str | None
     envelope: Envelope
     raw: bytes
@@ -73,7 +73,8 @@ class OutboxItem:
 
 @dataclass(frozen=True, slots=True)
 class SentCopy:
-    """A reply that left and is not yet in the Sent folder; the UIDs are those of the questions it answers."""
+    """A mail that a person sent and that is not yet in the Sent folder; the UIDs are those of the questions it answers,
+    none for a correction."""
 
     outbox_id: str
     raw: bytes
@@ -85,9 +86,10 @@ class SentCopy:
 class SentMail:
     """A mail of ours that a report can speak of. `approved_by`: whoever released a reply and still has an account."""
 
-    kind: str  # acknowledgement | reply | alert
+    kind: str  # reply | correction | acknowledgement | alert
     case_id: str | None
     approved_by: str | None = None
+    outbox_id: str = field(default="", compare=False)  # of one of its recipients
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
-"""Every mail this product writes: acknowledgement, drafted reply, approved reply, alert.
+"""Every mail this product writes: acknowledgement, correction of a promised day, drafted reply, approved reply, alert.
 
 Templates are compiled once, in Jinja2's sandbox with StrictUndefined. Nothing of an incoming mail enters a text but
-the sender's name in the salutation of a draft; the acknowledgement holds nothing of it at all.
+the sender's name in the salutation of a draft; acknowledgement and correction hold nothing of it at all.
 """
 
 from __future__ import annotations
@@ -32,11 +32,13 @@ from triage.core.compose import (
 )
 from triage.core.gate import SIGNATURE
 from triage.core.mail import EmailAddress, ParsedMail, without_plus
+from triage.core.promises import Compared
 from triage.core.sla import dutch_date
 from triage.core.workdays import WorkCalendar
 from triage.errors import ConfigError
 from triage.ports import DraftContent, Envelope, OutboxItem
 from triage.services.acknowledgement import AcknowledgementTexts
+from triage.services.correction_texts import CorrectionTexts
 from triage.services.knowledge import Block, Choice, Footnote, Knowledge, urgency_weight
 from triage.services.wording import (
     ENGLISH_MONTHS,
@@ -100,6 +102,16 @@ class Letter:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A correction mail before it is sent: what a person reads is what leaves."""
+
+    to: str
+    subject: str
+    text: str
+    html: str
+
+
 class Letters:
     """Writes all letters of one organisation. Raises ConfigError at the start when a template or block is faulty."""
 
@@ -126,6 +138,8 @@ class Letters:
             templates=templates, own=own_texts, organisation=organisation, telephone=telephone, calendar=calendar
         )
         self.acknowledgements.require_sound()
+        self._corrections = CorrectionTexts(self.acknowledgements)
+        self._corrections.require_sound()
         self._replies = {
             "nl": plain.get_template("replies/reply.txt.j2"),
             "en": plain.get_template("replies/reply_en.txt.j2"),
@@ -184,6 +198,40 @@ class Letters:
             references=references,
             headers={"Auto-Submitted": "auto-replied", "X-Auto-Response-Suppress": "All"},
         )
+
+    # ---------------------------------------------------------------- correction
+
+    def correction(self, case: Case, compared: Compared, *, to: str, language: str) -> Correction:
+        """The mail that names the day that holds now, and why it is another one than was promised; in the languages in
+        which a mail in `language` is acknowledged. Raises ValueError, without the address, when none can go there."""
+        words = self._corrections.write(
+            compared, reference=case.reference, subject_token=case.subject_token, due=case.answer_due, language=language
+        )
+        return Correction(to=header_address(to), subject=words.subject, text=words.text, html=words.html)
+
+    def correction_mail(
+        self,
+        correction: Correction,
+        *,
+        in_reply_to: str | None,
+        references: Sequence[str],
+        outbox_id: str,
+        now: datetime,
+    ) -> Letter:
+        """The correction as a mail of a person: our own reverse path, so that a bounce comes back."""
+        message_id = stable_message_id("correction", outbox_id, self._domain)
+        raw = compose(
+            sender=self._sender,
+            to=[correction.to],
+            subject=correction.subject,
+            date=now,
+            message_id=message_id,
+            text=correction.text,
+            html=correction.html,
+            in_reply_to=in_reply_to,
+            references=references,
+        )
+        return Letter(raw, message_id, Envelope(self._from_path, correction.to), "", "correction")
 
     # ---------------------------------------------------------------- reply
 

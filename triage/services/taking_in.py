@@ -25,6 +25,7 @@ from triage.core.case import Case, CaseState
 from triage.core.decide import Budget, Policy, Thread, decide
 from triage.core.follow_up import after_message
 from triage.core.mail import EmailAddress, FetchedMail, LedgerOutcome, MessageKind, NoReplyReason, Screening
+from triage.core.promises import promised_by
 from triage.core.reports import delivery_report
 from triage.core.secure_mail import notice_of, term_of
 from triage.ports import Clock, NewMessage, Store, UnitOfWork
@@ -364,5 +365,15 @@ class TakingIn:
         uow.add_outbox(letter.as_item(outbox_id, case.id, now), due_at=now, message_id=letter.message_id, state=state)
         if action.maybe_sent:
             uow.audit("acknowledgement_doubtful", at=now, actor="system", case_id=case.id)
-        uow.add_acknowledgement(case.id, at=now, outbox_id=outbox_id, reasons=(), promised_for=action.promised_answer)
-        return replace(case, promised_for=action.promised_answer)
+        promised_for, promised_take_up = promised_by(action, now)
+        uow.add_acknowledgement(
+            case.id,
+            at=now,
+            outbox_id=outbox_id,
+            reasons=(),
+            promised_for=promised_for,
+            promised_take_up=promised_take_up,
+            began_at=case.arrived_at,
+            language=action.language,
+        )
+        return replace(case, promised_for=promised_for)

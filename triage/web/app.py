@@ -22,6 +22,7 @@ from starlette.types import Scope
 
 from triage.core.drift import WeekReport
 from triage.core.gate import mask_bsn
+from triage.core.promises import JudgedPromise
 from triage.core.rights import Right
 from triage.core.sla import SlaRules
 from triage.ports import Accounts, AcknowledgementSamples, Clock, ModelOverview, Queries, User
@@ -67,6 +68,7 @@ def create_app(
     models: Callable[[], ModelOverview | None] = lambda: None,
     judgement: Callable[[], Sequence[WeekReport]] = lambda: (),
     letters: AcknowledgementSamples | None = None,
+    promises: Callable[[], Sequence[JudgedPromise]] = lambda: (),
 ) -> Starlette:
     """The web app of the staff screens.
 
@@ -74,8 +76,8 @@ def create_app(
     `health` gives "healthy" (bool) and moments, for /gezond; "breaker_tripped" (bool) in it is shown on Beheer.
     `templates` is the folder that holds `web/`. `on_access(user, reference, action)` hears of every
     view of and act on a case, after it happened. `models` tells which model judges and which others there are; None:
-    Beheer shows nothing of it. `judgement` gives the past weeks for Toezicht, oldest first.
-    `letters` writes acknowledgements to look at; None: Beheer shows nothing of them.
+    Beheer shows nothing of it. `judgement` gives the past weeks for Toezicht, oldest first; `promises` those of
+    the cases that arrived this month. `letters` writes acknowledgements to look at; None: Beheer shows nothing of them.
     """
     https = settings.public_url.startswith("https://")
     sessions = Sessions(accounts, secret=session_secret, clock=clock, absolute=timedelta(hours=settings.session_hours))
@@ -97,6 +99,7 @@ def create_app(
         models=models,
         judgement=judgement,
         letters=letters,
+        promises=promises,
         cookie="__Host-triage" if https else "triage",
         https=https,
     )
@@ -139,6 +142,7 @@ def environment(folder: Path) -> Environment:
         size=present.size,
         percent=present.percent,
         week=present.week_words,
+        short_day=present.short_day,
         likeness=present.likeness_words,
         state_words=present.state_words,
         masked=mask_bsn,
