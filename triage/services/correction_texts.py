@@ -64,6 +64,28 @@ class CorrectionTexts:
             html=self._frame.marked_up(texts, _SUBJECTS[languages[0]]),
         )
 
+    def samples(self, lang: str) -> list[str]:
+        """The text in this language (nl or en) for each reason, as marked lines; without faults only."""
+        return [self._text(lang, values) for values in self._situations(lang)]
+
+    def file(self, lang: str) -> str:
+        """The file that the text in this language comes from."""
+        return self._frame.files.shown(_TEXTS[lang])
+
+    def _situations(self, lang: str) -> Iterator[dict[str, Any]]:
+        days = {
+            "nl": ("donderdag 26 november", "vrijdag 27 november"),
+            "en": ("Thursday 26 November", "Friday 27 November"),
+        }
+        for reason, telephone in itertools.product(Reason, (None, "")):
+            yield {
+                **self._frame.ourselves(lang, telephone),
+                "reference": "JL-2026-00042",
+                "reason": str(reason),
+                "promised_day": days[lang][0],
+                "answer_day": days[lang][1],
+            }
+
     def _text(self, lang: str, values: Mapping[str, Any]) -> str:
         return self._frame.files.render(self._texts[lang], values)
 
@@ -72,14 +94,7 @@ class CorrectionTexts:
         for lang, name in _TEXTS.items():
             try:
                 self._texts[lang] = self._frame.files.template(name, CORRECTION_VARIABLES)
-                for reason, telephone in itertools.product(Reason, (None, "")):
-                    values = {
-                        **self._frame.ourselves(lang, telephone),
-                        "reference": "JL-2026-00042",
-                        "reason": str(reason),
-                        "promised_day": "PROMISED-DAY",
-                        "answer_day": "ANSWER-DAY",
-                    }
+                for values in self._situations(lang):
                     text = self._text(lang, values)
                     for variable in ("reference", "answer_day"):
                         if values[variable] not in text:
