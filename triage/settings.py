@@ -255,6 +255,15 @@ class AlertSettings(_Section):
     to: Addresses
     hours: Hours
 
+    @field_validator("hours")
+    @classmethod
+    def _some(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError(
+                'give at least one block, such as "08:30-17:00": without hours no alert would ever come up'
+            )
+        return value
+
 
 class SecureMailSettings(_Section):
     """How long the content of a notice can be opened when the notice does not say, per service."""

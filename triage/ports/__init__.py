@@ -22,6 +22,7 @@ from triage.ports.models import (
 from triage.ports.proof import AcknowledgementFact, FolderLedger, LedgerFact, OutboxFacts, Proof, SealedFacts
 from triage.ports.queries import (
     AcknowledgementView,
+    AlertRow,
     AuditRow,
     CaseFilter,
     CaseLink,
@@ -72,6 +73,7 @@ __all__ = [
     "AcknowledgementFact",
     "AcknowledgementSamples",
     "AcknowledgementView",
+    "AlertRow",
     "AuditRow",
     "CaseFilter",
     "CaseLink",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -159,10 +160,10 @@ class AcknowledgementCounts:
 
 @dataclass(frozen=True, slots=True)
 class WatchedCase:
-    """An open case whose clock may have changed state since it was last looked at."""
+    """An open case whose clock may have changed state since it was last looked at; `told`: (kind, term) → when."""
 
     case: Case
-    alerted: frozenset[str] = field(default_factory=frozenset)
+    told: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
