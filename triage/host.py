@@ -212,6 +212,7 @@ class Host:
 
     async def _watch(self) -> bool:
         await asyncio.to_thread(self.product.watch.watch_once)
+        await asyncio.to_thread(self.product.digest.send_once)
         return True
 
     async def _look_for_model(self) -> bool:

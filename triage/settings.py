@@ -254,6 +254,7 @@ class CalendarSettings(_Section):
 class AlertSettings(_Section):
     to: Addresses
     hours: Hours
+    digest: bool
 
     @field_validator("hours")
     @classmethod

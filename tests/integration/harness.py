@@ -22,6 +22,7 @@ from triage.services.alerts import Alerts, next_service_moment
 from triage.services.approval import Approval
 from triage.services.audit_sample import AuditSample
 from triage.services.casework import Casework
+from triage.services.digest import Digest
 from triage.services.intake import Intake, PollReport
 from triage.services.letters import Letters
 from triage.services.reading import Reader, Reading, Unread
@@ -162,6 +163,15 @@ class Harness:
             alerts=self.alerts,
             rules=self.rules,
             clock=self.clock,
+            silent_after=timedelta(minutes=15),
+        )
+        self.digest = Digest(
+            store=self.store,
+            queries=self.store.queries,
+            alerts=self.alerts,
+            rules=self.rules,
+            clock=self.clock,
+            enabled=True,
             silent_after=timedelta(minutes=15),
         )
         redraft = Redraft(queries=self.store.queries, letters=self.letters)

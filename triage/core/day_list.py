@@ -38,6 +38,7 @@ class DayList:
     unaccounted: int
     mailbox_read_at: datetime | None
     mailbox_silent: bool
+    closed_ahead: tuple[tuple[date, str], ...] = ()  # closed weekdays to come, with the Dutch name of why
 
     @property
     def is_quiet(self) -> bool:

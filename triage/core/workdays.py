@@ -67,6 +67,11 @@ class WorkCalendar:
     def is_working_day(self, day: date) -> bool:
         return self.closed_because(day) is None
 
+    def closed_weekdays(self, after: date, within: timedelta) -> tuple[tuple[date, str], ...]:
+        """(day, Dutch name of why) of each closed Monday to Friday in (after, after + within], in order."""
+        days = (after + timedelta(days=number) for number in range(1, within.days + 1))
+        return tuple((day, name) for day in days if day.weekday() < 5 and (name := self.closed_because(day)))
+
     def nth_working_day_after(self, day: date, count: int) -> date:
         """The `count`-th working day after `day` (count ≥ 1); `day` itself is day 0, also when it is closed.
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, time, timedelta
 
 from triage.core.case import Case
+from triage.core.day_list import DIGEST, DayList
 from triage.core.transitions import answer_term
 from triage.core.workdays import AMSTERDAM, WorkCalendar, local_date
 from triage.logs import get_logger
@@ -90,6 +91,14 @@ class Alerts:
             )
 
         self._queue(uow, kind, write, due_at=due_at, now=now)
+
+    def send_digest(self, uow: UnitOfWork, day: DayList, *, now: datetime) -> None:
+        """The list of a day, one mail per configured address."""
+
+        def write(to: str, outbox_id: str) -> Letter:
+            return self._letters.digest(day, to=to, link=self._link, outbox_id=outbox_id, now=now)
+
+        self._queue(uow, DIGEST, write, due_at=now, now=now)
 
     def _queue(
         self, uow: UnitOfWork, kind: str, write: Callable[[str, str], Letter], *, due_at: datetime, now: datetime

@@ -263,6 +263,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "refused": "een mail is geweigerd of kwam terug",
         "complaint": "iemand meldde mail van het loket als spam",
         "uncertain": "onzeker of een mail is aangekomen",
+        "digest": "dagoverzicht",
     },
     "trouble_advice": {
         "reply_refused": "De vrager heeft dit antwoord niet gekregen. Controleer het adres bij ‘Aan’. Klopt het adres? "

@@ -306,3 +306,10 @@ def test_two_watches_at_once_raise_one_alert_of_each_kind(nodes: list[Harness]) 
     assert len(waiting) == 4
     assert len(heard(first)) == 4
     assert heard(second) == []
+
+
+def test_two_nodes_make_one_digest(nodes: list[Harness]) -> None:
+    for node in nodes:
+        at(node, ams(2026, 11, 23, 8, 31))
+    together(*(node.digest.send_once for node in nodes))
+    assert len(nodes[0].store.queries.outbox(states=("due",), kind="alert")) == 1
