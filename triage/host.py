@@ -20,7 +20,9 @@ from triage.ports import User
 from triage.services.case_acting import find
 from triage.services.casework import BREAKER_FACT
 from triage.services.staff_acts import StaffActs
+from triage.services.wording import telephone_hours
 from triage.web.app import create_app
+from triage.web.desk import Alerting
 
 _WATCH_SECONDS = 60
 _MODEL_SECONDS = 30
@@ -330,4 +332,10 @@ def create_web_app(product: Product, *, health: Callable[[], dict[str, object]])
         models=product.models.overview,
         judgement=lambda: product.judgement.latest,
         letters=product.letters.acknowledgements,
+        alerting=Alerting(
+            hours=telephone_hours(settings.alerts.hours, "nl"),
+            addresses=len(settings.alerts.to),
+            digest=settings.alerts.digest,
+            calendar_confirmed=settings.calendar.confirmed,
+        ),
     )

@@ -31,7 +31,7 @@ from triage.web.acts import CaseActs
 from triage.web.auth import Logins, password_hash
 from triage.web.case_acts import CASE_ACTS, case_act_screen
 from triage.web.dashboard import dashboard_screen
-from triage.web.desk import SECOND_STEP, Desk, OnAccess, Screen, framed
+from triage.web.desk import SECOND_STEP, Alerting, Desk, OnAccess, Screen, framed
 from triage.web.forms import LONGEST_BODY
 from triage.web.guard import Guard, known_hosts
 from triage.web.health import health_endpoint
@@ -67,6 +67,7 @@ def create_app(
     models: Callable[[], ModelOverview | None] = lambda: None,
     judgement: Callable[[], Sequence[WeekReport]] = lambda: (),
     letters: AcknowledgementSamples | None = None,
+    alerting: Alerting | None = None,
 ) -> Starlette:
     """The web app of the staff screens.
 
@@ -76,6 +77,7 @@ def create_app(
     view of and act on a case, after it happened. `models` tells which model judges and which others there are; None:
     Beheer shows nothing of it. `judgement` gives the past weeks for Toezicht, oldest first.
     `letters` writes acknowledgements to look at; None: Beheer shows nothing of them.
+    `alerting` is for Beheer; None: it shows nothing of calendar and alerts.
     """
     https = settings.public_url.startswith("https://")
     sessions = Sessions(accounts, secret=session_secret, clock=clock, absolute=timedelta(hours=settings.session_hours))
@@ -97,6 +99,7 @@ def create_app(
         models=models,
         judgement=judgement,
         letters=letters,
+        alerting=alerting,
         cookie="__Host-triage" if https else "triage",
         https=https,
     )

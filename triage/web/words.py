@@ -265,6 +265,11 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "uncertain": "onzeker of een mail is aangekomen",
         "digest": "dagoverzicht",
     },
+    "liberation_day": {
+        "never": "altijd een werkdag",
+        "lustrum": "vrij in lustrumjaren (2030, 2035 …)",
+        "always": "altijd vrij",
+    },
     "trouble_advice": {
         "reply_refused": "De vrager heeft dit antwoord niet gekregen. Controleer het adres bij ‘Aan’. Klopt het adres? "
         "Verstuur de mail dan nog één keer. Klopt het niet? Schrijf dan een nieuw antwoord met het goede adres, of "
