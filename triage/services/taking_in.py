@@ -255,7 +255,7 @@ class TakingIn:
             elif isinstance(action, PrepareDraft) and case is not None and _draft_is_free(uow, case.id):
                 content = self._letters.draft(reading.mail, reading.assessment, case)
                 uow.add_draft(case.id, content, by="system", at=now)
-            elif isinstance(action, Alert) and case is not None:
+            elif isinstance(action, Alert) and case is not None:  # danger: the only one a decision raises
                 was_on = thread.case is not None and thread.case.danger
                 self._alerts.raise_danger(uow, case=case, was_on=was_on, now=now)
         uow.add_decision(message.id if stored else None, case.id if case else None, actions, at=now)

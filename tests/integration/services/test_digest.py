@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import Iterator
 from datetime import date, datetime
 from email import message_from_bytes
@@ -12,9 +14,12 @@ import pytest
 
 from tests.integration.harness import START, Harness, mail
 from tests.unit.cases import ams
+from triage.bootstrap import build
 from triage.core.sla import SlaRules
 from triage.core.workdays import WorkCalendar
 from triage.errors import DeliveryRefused
+from triage.host import Host
+from triage.settings import load_settings
 
 BOSS = "toezicht@juisteloket.example"
 URGENT = "palliative-marker: mijn vader ligt op sterven, wie regelt zorg thuis onder de wlz?"
@@ -196,3 +201,32 @@ def test_it_holds_nothing_of_a_person(desk: Harness) -> None:
     assert "JL-2026-00001" in text
     for word in marked:
         assert word.lower() not in f"{subject}\n{text}".lower()
+
+
+@pytest.mark.parametrize(
+    ("settings", "made"),
+    [
+        ({"ALERTS__TO": f'["{BOSS}"]'}, 1),
+        ({"ALERTS__TO": f'["{BOSS}"]', "ALERTS__DIGEST": "false"}, 0),
+        ({}, 0),
+    ],
+)
+def test_the_watch_job_makes_it_when_there_are_addresses_and_it_is_wanted(
+    settings: dict[str, str], made: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("TRIAGE_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("TRIAGE_CONFIG_DIR", str(tmp_path))
+    needed = {
+        "DATA_DIR": str(tmp_path / "data"), "MAILBOX__HOST": "127.0.0.1", "MAILBOX__USERNAME": "x",
+        "SMTP__HOST": "127.0.0.1", "SMTP__FROM": "loket@juisteloket.example", "MODEL__ENCODER": "off",
+    }  # fmt: skip
+    for name, value in (needed | settings).items():
+        monkeypatch.setenv(f"TRIAGE_{name}", value)
+    product = build(load_settings(), clock=lambda: ams(2026, 11, 23, 8, 30))
+    try:
+        asyncio.run(Host(product)._watch())
+        assert len(product.store.queries.outbox(states=("due",), kind="alert")) == made
+        assert (product.store.queries.last_digest() is not None) == bool(made)
+    finally:
+        product.close()
