@@ -33,6 +33,7 @@ from triage.services.alerts import Alerts
 from triage.services.approval import Approval
 from triage.services.audit_sample import AuditSample
 from triage.services.casework import Casework
+from triage.services.digest import Digest
 from triage.services.intake import Intake
 from triage.services.judgement_report import JudgementWatch
 from triage.services.letters import Letters
@@ -74,6 +75,7 @@ class Product:
     intake: Intake
     relay: Relay
     watch: DeadlineWatch
+    digest: Digest
     rescreen: Rescreen
     audit_sample: AuditSample
     judgement: JudgementWatch
@@ -277,6 +279,16 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
         remind_before=timedelta(days=settings.secure_mail.remind_days),
         token_state=token_store(settings, store).state if tokens is not None else TokenState,
     )
+    digest = Digest(
+        store=store,
+        queries=store.queries,
+        alerts=alerts,
+        rules=rules,
+        clock=clock,
+        enabled=settings.alerts.digest and bool(settings.alerts.to),
+        silent_after=timedelta(minutes=settings.mailbox.alarm_minutes),
+        remind_before=timedelta(days=settings.secure_mail.remind_days),
+    )
     redraft = Redraft(queries=store.queries, letters=letters)
     approval = Approval(
         store=store,
@@ -301,6 +313,7 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
         intake=intake,
         relay=relay,
         watch=watch,
+        digest=digest,
         rescreen=Rescreen(
             store=store,
             queries=store.queries,

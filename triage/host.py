@@ -21,7 +21,9 @@ from triage.services.case_acting import find
 from triage.services.casework import BREAKER_FACT
 from triage.services.sla_report import MonthOfPromises
 from triage.services.staff_acts import StaffActs
+from triage.services.wording import telephone_hours
 from triage.web.app import create_app
+from triage.web.desk import Alerting
 
 _WATCH_SECONDS = 60
 _MODEL_SECONDS = 30
@@ -213,6 +215,7 @@ class Host:
 
     async def _watch(self) -> bool:
         await asyncio.to_thread(self.product.watch.watch_once)
+        await asyncio.to_thread(self.product.digest.send_once)
         return True
 
     async def _look_for_model(self) -> bool:
@@ -332,5 +335,11 @@ def create_web_app(product: Product, *, health: Callable[[], dict[str, object]])
         letters=product.letters.acknowledgements,
         promises=MonthOfPromises(
             queries=product.store.queries, clock=product.clock, calendar=settings.sla_rules.calendar
+        ),
+        alerting=Alerting(
+            hours=telephone_hours(settings.alerts.hours, "nl"),
+            addresses=len(settings.alerts.to),
+            digest=settings.alerts.digest,
+            calendar_confirmed=settings.calendar.confirmed,
         ),
     )

@@ -27,6 +27,7 @@ from triage.services.sla_report import MonthOfPromises
 from triage.services.staff_acts import StaffActs
 from triage.settings import Organisation, WebSettings
 from triage.web.app import create_app, password_hash
+from triage.web.desk import Alerting
 
 __all__ = ["chromium"]
 
@@ -134,6 +135,7 @@ def loket(tmp_path: Path, chromium: Browser) -> Iterator[Loket]:
         judgement=lambda: weeks,
         letters=harness.letters.acknowledgements,
         promises=MonthOfPromises(queries=harness.store.queries, clock=harness.clock, calendar=harness.rules.calendar),
+        alerting=Alerting(hours="van 08:30 tot 17:00 uur", addresses=1, digest=True, calendar_confirmed=False),
     )
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))

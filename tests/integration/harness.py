@@ -18,10 +18,11 @@ from triage.core.decide import Policy
 from triage.core.sla import SlaRules
 from triage.core.workdays import WorkCalendar
 from triage.ports import User
-from triage.services.alerts import Alerts
+from triage.services.alerts import Alerts, next_service_moment
 from triage.services.approval import Approval
 from triage.services.audit_sample import AuditSample
 from triage.services.casework import Casework
+from triage.services.digest import Digest
 from triage.services.intake import Intake, PollReport
 from triage.services.letters import Letters
 from triage.services.promising import Promising
@@ -35,6 +36,7 @@ from triage.services.watch import DeadlineWatch
 from triage.settings import Organisation, TelephoneSettings
 
 US = "meldpunt@juisteloket.example"
+HOURS = ("08:30-17:00",)
 START = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)  # a Monday, 09:00 in Amsterdam
 
 
@@ -112,7 +114,7 @@ class Harness:
         self.alerts = Alerts(
             letters=self.letters,
             to=self.alert_to,
-            hours=("08:30-17:00",),
+            hours=HOURS,
             calendar=self.rules.calendar,
             link="http://127.0.0.1:8080",
         )
@@ -164,6 +166,15 @@ class Harness:
             clock=self.clock,
             silent_after=timedelta(minutes=15),
         )
+        self.digest = Digest(
+            store=self.store,
+            queries=self.store.queries,
+            alerts=self.alerts,
+            rules=self.rules,
+            clock=self.clock,
+            enabled=True,
+            silent_after=timedelta(minutes=15),
+        )
         redraft = Redraft(queries=self.store.queries, letters=self.letters)
         self.rescreen = Rescreen(
             store=self.store,
@@ -204,6 +215,10 @@ class Harness:
 
     def later(self, **delta: float) -> None:
         self.now += timedelta(**delta)
+
+    def into_hours(self) -> None:
+        """To the next moment at which the watch looks at clocks and replies."""
+        self.now = next_service_moment(self.now, HOURS, self.rules.calendar)
 
     def user(self, role: str = "medewerker", name: str = "jansen") -> User:
         return self.store.accounts.add(

@@ -12,7 +12,6 @@ from triage.adapters.rows import Sealer, from_json
 from triage.adapters.store_cases import CASE_COLUMNS
 from triage.adapters.store_drafts import draft_revisions
 from triage.adapters.tables import (
-    BY_PEOPLE,
     acknowledgements,
     assessments,
     audit,
@@ -34,6 +33,7 @@ from triage.core.mail import MessageKind
 from triage.core.promises import Promise
 from triage.errors import NotFound
 from triage.ports import (
+    BY_PEOPLE,
     AcknowledgementView,
     AuditRow,
     CaseLink,

@@ -16,7 +16,6 @@ from sqlalchemy import ColumnElement, and_, bindparam, case, delete, func, or_, 
 from triage.adapters.rows import chunks, from_json, to_json, upsert
 from triage.adapters.sent_copies import SentMailPart
 from triage.adapters.tables import (
-    BY_PEOPLE,
     CLAIMABLE,
     OUTBOX_KINDS,
     STOPPED,
@@ -34,7 +33,7 @@ from triage.core.actions import Acknowledge
 from triage.core.case import Case
 from triage.core.mail import NoReplyReason, without_plus
 from triage.errors import NotFound
-from triage.ports import AcknowledgementCounts, Envelope, OutboxItem, SentMail
+from triage.ports import BY_PEOPLE, AcknowledgementCounts, Envelope, OutboxItem, SentMail
 from triage.row_ids import MOMENT_DIGITS, new_row_id
 
 BREAKER = "breaker"

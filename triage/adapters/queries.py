@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func,
 
 from triage.adapters.case_pages import OUTBOX_COLUMNS, SETTLED, outbox_row, read_case_page
 from triage.adapters.clock_queries import ClockQueries
+from triage.adapters.day_lists import read_last_alerts, read_last_digest, read_notices_ending
 from triage.adapters.rows import from_json, to_json
 from triage.adapters.same_clients import read_same_client
 from triage.adapters.sla_facts import read_sla_facts
@@ -39,6 +40,7 @@ from triage.core.workdays import local_date, start_of
 from triage.errors import NotFound
 from triage.ports import (
     AcknowledgementView,
+    AlertRow,
     CaseFilter,
     CasePage,
     CaseRow,
@@ -353,6 +355,18 @@ class SqlQueries(ClockQueries):
     ) -> Sequence[SlaFact]:
         with self._reading() as db:
             return read_sla_facts(db, begin, end, after=after, limit=limit)
+
+    def notices_ending(self, *, after: datetime, before: datetime) -> Sequence[str]:
+        with self._reading() as db:
+            return read_notices_ending(db, after, before)
+
+    def last_alerts(self, *, limit: int) -> Sequence[AlertRow]:
+        with self._reading() as db:
+            return read_last_alerts(db, limit)
+
+    def last_digest(self) -> datetime | None:
+        with self._reading() as db:
+            return read_last_digest(db)
 
     def health(self) -> Sequence[JobHealth]:
         """By name."""

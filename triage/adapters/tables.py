@@ -36,6 +36,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from triage.core.assessment import LAWS, Band, SenderType, Urgency
 from triage.core.case import CaseState, LinkKind, LinkState, WaitingFor
 from triage.core.mail import LedgerOutcome, MessageKind
+from triage.ports import BY_PEOPLE
 
 HEAD = "0005"
 """The schema version this code works with: the newest script in `migrations/versions`."""
@@ -43,8 +44,6 @@ HEAD = "0005"
 OUTBOX_STATES = ("due", "sending", "sent", "deferred", "refused", "uncertain")
 OUTBOX_KINDS = ("reply", "correction", "acknowledgement", "alert")
 """In the order in which they leave."""
-BY_PEOPLE = ("reply", "correction")
-"""Sent by a person: they join the conversation, get a copy in the Sent folder, and staff hear how they fared."""
 ROLES = ("medewerker", "trainee", "toezichthouder", "beheerder")
 CHANNELS = ("mail", "telephone")
 

@@ -22,6 +22,7 @@ from triage.ports.models import (
 from triage.ports.proof import AcknowledgementFact, FolderLedger, LedgerFact, OutboxFacts, Proof, SealedFacts
 from triage.ports.queries import (
     AcknowledgementView,
+    AlertRow,
     AuditRow,
     CaseFilter,
     CaseLink,
@@ -50,6 +51,7 @@ from triage.ports.queries import (
 from triage.ports.sending import Envelope, MailSender, MailSession, MarkFile, SendingMark
 from triage.ports.store import Store, UnitOfWork
 from triage.ports.stored import (
+    BY_PEOPLE,
     AcknowledgementCounts,
     DraftContent,
     DraftRevision,
@@ -67,6 +69,7 @@ from triage.ports.stored import (
 )
 
 __all__ = [
+    "BY_PEOPLE",
     "OTHER_LANGUAGE",
     "SAMPLE_KINDS",
     "Accounts",
@@ -74,6 +77,7 @@ __all__ = [
     "AcknowledgementFact",
     "AcknowledgementSamples",
     "AcknowledgementView",
+    "AlertRow",
     "AuditRow",
     "CaseFilter",
     "CaseLink",

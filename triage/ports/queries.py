@@ -317,6 +317,15 @@ class JobHealth:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertRow:
+    """Something staff were told; `reference` None when it is about no case."""
+
+    at: datetime
+    kind: str
+    reference: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class FeedbackRow:
     """A received message with what people said of it: a training example. `labels` holds only the fields a person
     chose, each with the last value (`core.labels` says how values are written)."""
@@ -435,6 +444,14 @@ class Queries(Protocol):
         """Cases whose first mail arrived in [begin, end), by id, which is about the order of opening; a page at a time,
         `after` the id of the last case of the page before."""
 
+    def notices_ending(self, *, after: datetime, before: datetime) -> Sequence[str]:
+        """References of open cases with a notice of secure mail that nobody opened and that ends in (after, before],
+        the first to end first."""
+
+    def last_alerts(self, *, limit: int) -> Sequence[AlertRow]:
+        """Newest first, without digests."""
+
+    def last_digest(self) -> datetime | None: ...
     def health(self) -> Sequence[JobHealth]: ...
     def demo_summary(self) -> Mapping[str, int]:
         """The counts of `demo --once --json` (`product.md` section 9)."""

@@ -260,10 +260,16 @@ class UnitOfWork(Protocol):
     ) -> None:
         """`actor` is a user id or "system". `details` hold codes, ids and counts only, no personal data."""
 
-    def add_alert(self, kind: str, *, case_id: str | None, at: datetime) -> bool:
-        """Records an alert once per (kind, case, running term); False when it was already there."""
+    def add_alert(self, kind: str, *, term: str, at: datetime, case_id: str | None = None) -> bool:
+        """Records a transition once per (kind, case, term); False when it was already there. `term`, at most 40
+        characters, tells it from others of its kind: a clock (see `core.transitions`), a mail, a moment, a day."""
 
-    def watched_cases(self, *, now: datetime) -> Sequence[WatchedCase]: ...
+    def forget_alert(self, kind: str, *, term: str, case_id: str) -> None:
+        """What was recorded of this term may be recorded anew. That it was told stays on record."""
+
+    def watched_cases(self, *, now: datetime) -> Sequence[WatchedCase]:
+        """Open cases that are not paused and are at risk or late, wait to be taken up, or of whose clocks something
+        was told."""
 
     # outbox (relay)
     def claim_outbox(self, *, owner: str, now: datetime, lease: timedelta, limit: int) -> Sequence[OutboxItem]: ...

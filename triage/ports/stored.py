@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -11,6 +12,9 @@ from triage.core.case import Case
 from triage.core.mail import LedgerOutcome, MessageKind, ParsedMail, UidRef
 from triage.core.reports import DeliveryReport
 from triage.ports.sending import Envelope
+
+BY_PEOPLE = ("reply", "correction")
+"""Sent by a person: they join the conversation, get a copy in the Sent folder, and staff hear how they fared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +165,10 @@ class AcknowledgementCounts:
 
 @dataclass(frozen=True, slots=True)
 class WatchedCase:
-    """An open case whose clock may have changed state since it was last looked at."""
+    """An open case whose clock may have changed state since it was last looked at; `told`: (kind, term) → when."""
 
     case: Case
-    alerted: frozenset[str] = field(default_factory=frozenset)
+    told: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,6 @@ BACKSCATTER = "backscatter"
 _RETURNED_FROM = (CaseState.ANSWERED, CaseState.CLOSED, CaseState.WAITING)
 _MOST_IDS = 50
 _TOLD_KINDS = ("reply", "correction", "acknowledgement")
-_COMPLAINT_FACT = "complaint_alerted_on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +104,5 @@ def return_to_staff(
 
 def tell_of_complaint(uow: UnitOfWork, alerts: Alerts, now: datetime) -> None:
     """A complaint about our mail (RFC 5965) is for the administrator; one alert a day, whatever comes in."""
-    today = local_date(now).isoformat()
-    if uow.fact(_COMPLAINT_FACT) == today:
-        return
-    uow.set_fact(_COMPLAINT_FACT, today)
-    uow.audit("complaint_received", at=now, actor="system")
-    alerts.send(uow, "complaint", references=[], now=now)
+    if alerts.raise_alarm(uow, "complaint", term=local_date(now).isoformat(), now=now):
+        uow.audit("complaint_received", at=now, actor="system")

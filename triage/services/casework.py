@@ -166,7 +166,7 @@ class Casework(CaseActing):
             )
             self._redraft.after_correction(uow, changed, now=now, assessment=judged)
             if judged.danger:
-                self._alerts.raise_alert(uow, "danger", case=changed, now=now)
+                self._alerts.raise_danger(uow, case=changed, was_on=case.danger, now=now)
             return changed
 
         self._act(reference, user, version, "notice_opened", act, {"text": bool(text)})

@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from email.parser import BytesHeaderParser
 from pathlib import Path
 from typing import Any
@@ -30,11 +30,12 @@ from triage.core.compose import (
     stable_message_id,
     threading_of,
 )
+from triage.core.day_list import DayList
 from triage.core.gate import SIGNATURE
 from triage.core.mail import EmailAddress, ParsedMail, without_plus
 from triage.core.promises import Compared
 from triage.core.sla import dutch_date
-from triage.core.workdays import WorkCalendar
+from triage.core.workdays import AMSTERDAM, WorkCalendar, local_date
 from triage.errors import ConfigError
 from triage.ports import DraftContent, Envelope, OutboxItem
 from triage.services.acknowledgement import AcknowledgementTexts
@@ -42,6 +43,7 @@ from triage.services.correction_texts import CorrectionTexts
 from triage.services.knowledge import Block, Choice, Footnote, Knowledge, urgency_weight
 from triage.services.wording import (
     ENGLISH_MONTHS,
+    as_plain,
     noon,
     spell_out_laws,
     telephone_hours,
@@ -145,6 +147,7 @@ class Letters:
             "en": plain.get_template("replies/reply_en.txt.j2"),
         }
         self._alert = plain.get_template("alerts/alert.txt.j2")
+        self._digest = plain.get_template("alerts/digest.txt.j2")
         self._understood = _toml(templates / "replies" / "understood.toml")
         self._words: list[dict[str, str]] = _toml(templates / "replies" / "words.toml")["word"]
         self._alerts = _toml(templates / "alerts" / "alerts.toml")
@@ -362,7 +365,38 @@ class Letters:
             raise ValueError(f"no text for an alert of kind {kind}; templates/alerts/alerts.toml has them")
         words = self._alerts[kind]
         named = references[:_MOST_REFERENCES_NAMED]
+        text = self._alert.render(
+            text=words["text"],
+            references=named,
+            more=len(references) - len(named),
+            link=link,
+            organisation=self._organisation.name,
+        )
         subject = words["subject"] if len(references) != 1 else f"{words['subject']}: {references[0]}"
+        return self._to_staff(subject, text, to=to, outbox_id=outbox_id, now=now)
+
+    def digest(self, day: DayList, *, to: str, link: str, outbox_id: str, now: datetime) -> Letter:
+        """The list of the day of `now`: case references and counts, in short lines."""
+        words, today, next_day = self._alerts["digest"], dutch_date(now), day.clocks.next_day
+        read_at = day.mailbox_read_at
+        read = f"{read_at.astimezone(AMSTERDAM):%H:%M}" if read_at else ""
+        if read_at and (day.mailbox_silent or local_date(read_at) != local_date(now)):
+            read = f"{dutch_date(read_at)} {read}"
+        tomorrow = next_day == local_date(now) + timedelta(days=1)
+        text = self._digest.render(
+            text=words["text"],
+            day=day,
+            most=_MOST_REFERENCES_NAMED,
+            today=today,
+            next_day="Morgen" if tomorrow else dutch_date(noon(next_day)).capitalize(),
+            read_at=read,
+            closed=[(_weekday(closed_day), reason) for closed_day, reason in day.closed_ahead],
+            link=link,
+            organisation=self._organisation.name,
+        )
+        return self._to_staff(f"{words['subject']} {today}", as_plain(text), to=to, outbox_id=outbox_id, now=now)
+
+    def _to_staff(self, subject: str, text: str, *, to: str, outbox_id: str, now: datetime) -> Letter:
         message_id = stable_message_id("alert", outbox_id, self._domain)
         raw = compose(
             sender=self._sender,
@@ -370,13 +404,7 @@ class Letters:
             subject=f"Triage: {subject}",
             date=now,
             message_id=message_id,
-            text=self._alert.render(
-                text=words["text"],
-                references=named,
-                more=len(references) - len(named),
-                link=link,
-                organisation=self._organisation.name,
-            ),
+            text=text,
             headers={"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"},
         )
         return Letter(raw, message_id, Envelope("", header_address(to)), self._fallback, "alert")
@@ -426,6 +454,10 @@ def _salutation(mail: ParsedMail, lang: str) -> str:
     if lang == "en":
         return f"Dear {name or 'Sir or Madam'}"
     return f"Geachte {name or 'heer/mevrouw'}"
+
+
+def _weekday(day: date) -> str:
+    return dutch_date(noon(day)).partition(" ")[0].capitalize()
 
 
 def _gather(answered: Sequence[_Part], section: str) -> list[str]:

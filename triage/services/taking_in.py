@@ -256,8 +256,9 @@ class TakingIn:
             elif isinstance(action, PrepareDraft) and case is not None and _draft_is_free(uow, case.id):
                 content = self._letters.draft(reading.mail, reading.assessment, case)
                 uow.add_draft(case.id, content, by="system", at=now)
-            elif isinstance(action, Alert) and case is not None:
-                self._alerts.raise_alert(uow, action.kind, case=case, now=now)
+            elif isinstance(action, Alert) and case is not None:  # danger: the only one a decision raises
+                was_on = thread.case is not None and thread.case.danger
+                self._alerts.raise_danger(uow, case=case, was_on=was_on, now=now)
         uow.add_decision(message.id if stored else None, case.id if case else None, actions, at=now)
         uow.record_outcome(
             message.folder,
@@ -284,7 +285,7 @@ class TakingIn:
             return
         uow.set_fact(BREAKER_FACT, now.isoformat())
         uow.audit("breaker_tripped", at=now, actor="system")
-        self._alerts.send(uow, "breaker", references=[], now=now)
+        self._alerts.raise_alarm(uow, "breaker", term=now.isoformat(), now=now)
 
     def _open_case(
         self, uow: UnitOfWork, message: NewMessage, reading: Reading, action: OpenCase, now: datetime

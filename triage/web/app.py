@@ -32,7 +32,7 @@ from triage.web.acts import CaseActs
 from triage.web.auth import Logins, password_hash
 from triage.web.case_acts import CASE_ACTS, case_act_screen
 from triage.web.dashboard import dashboard_screen
-from triage.web.desk import SECOND_STEP, Desk, OnAccess, Screen, framed
+from triage.web.desk import SECOND_STEP, Alerting, Desk, OnAccess, Screen, framed
 from triage.web.forms import LONGEST_BODY
 from triage.web.guard import Guard, known_hosts
 from triage.web.health import health_endpoint
@@ -69,6 +69,7 @@ def create_app(
     judgement: Callable[[], Sequence[WeekReport]] = lambda: (),
     letters: AcknowledgementSamples | None = None,
     promises: Callable[[], Sequence[JudgedPromise]] = lambda: (),
+    alerting: Alerting | None = None,
 ) -> Starlette:
     """The web app of the staff screens.
 
@@ -78,6 +79,7 @@ def create_app(
     view of and act on a case, after it happened. `models` tells which model judges and which others there are; None:
     Beheer shows nothing of it. `judgement` gives the past weeks for Toezicht, oldest first; `promises` those of
     the cases that arrived this month. `letters` writes acknowledgements to look at; None: Beheer shows nothing of them.
+    `alerting` is for Beheer; None: it shows nothing of calendar and alerts.
     """
     https = settings.public_url.startswith("https://")
     sessions = Sessions(accounts, secret=session_secret, clock=clock, absolute=timedelta(hours=settings.session_hours))
@@ -100,6 +102,7 @@ def create_app(
         judgement=judgement,
         letters=letters,
         promises=promises,
+        alerting=alerting,
         cookie="__Host-triage" if https else "triage",
         https=https,
     )

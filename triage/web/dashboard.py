@@ -13,6 +13,7 @@ from triage.web.present import at_most
 from triage.web.worklist import today_ends
 
 _YEAR = timedelta(days=365)
+SHOWN_ALERTS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,7 @@ def dashboard_screen(visit: Visit) -> Response:
         broken=broken,
         judging=judging,
         mail=mail,
+        alerts=queries.last_alerts(limit=SHOWN_ALERTS),
         uncertain=[row for row in queries.outbox(states=("uncertain",)) if not row.settled],
         refused=[row for row in queries.outbox(states=("refused",)) if not row.settled],
         quarantined=queries.quarantined(),

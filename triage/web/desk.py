@@ -84,6 +84,17 @@ SECOND_STEP = "/account/tweede-stap"
 """The page that gives an account its second step; the only one that an enrolling session may see."""
 
 
+@dataclass(frozen=True, slots=True)
+class Alerting:
+    """How alerts reach people, for Beheer: service hours in words, to how many addresses, whether there is a digest.
+    Also whether the organisation confirmed the working days they go by."""
+
+    hours: str
+    addresses: int
+    digest: bool
+    calendar_confirmed: bool
+
+
 @dataclass(frozen=True)
 class Desk:
     """The parts that `create_app` puts together; the same for every request."""
@@ -106,6 +117,7 @@ class Desk:
     judgement: Callable[[], Sequence[WeekReport]]
     letters: AcknowledgementSamples | None
     promises: Callable[[], Sequence[JudgedPromise]]
+    alerting: Alerting | None
     cookie: str
     https: bool
 

@@ -279,11 +279,17 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "urgent_not_taken_up": "dringend en nog niet opgepakt",
         "mailbox_silent": "de mailbox is niet bereikbaar",
         "relay_silent": "er gaat geen mail weg",
-        "delayed": "een goedgekeurd antwoord is nog niet weg",
+        "delayed": "een goedgekeurde mail is nog niet weg",
         "breaker": "de noodrem staat erop",
         "refused": "een mail is geweigerd of kwam terug",
         "complaint": "iemand meldde mail van het loket als spam",
         "uncertain": "onzeker of een mail is aangekomen",
+        "digest": "dagoverzicht",
+    },
+    "liberation_day": {
+        "never": "altijd een werkdag",
+        "lustrum": "vrij in lustrumjaren (2030, 2035 …)",
+        "always": "altijd vrij",
     },
     "trouble_advice": {
         "reply_refused": "De vrager heeft dit antwoord niet gekregen. Controleer het adres bij ‘Aan’. Klopt het adres? "

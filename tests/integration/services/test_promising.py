@@ -18,7 +18,7 @@ from triage.core.case import CaseState, WaitingFor
 from triage.core.promises import Delivery
 from triage.core.sla import SlaRules, recounted
 from triage.core.workdays import WorkCalendar
-from triage.errors import ConflictError, DeliveryDeferred, NotAllowed
+from triage.errors import ConflictError, DeliveryDeferred, DeliveryRefused, NotAllowed
 from triage.ports import CasePage, CorrectionProposal, User
 
 ASKER = "vrager1@mensen.example"
@@ -336,3 +336,20 @@ def test_a_correction_that_waited_over_midnight_and_still_holds_leaves(desk: Har
     desk.later(days=1)
     assert desk.relay_once().states["sent"] == 1
     assert b"vrijdag 27 november" in desk.sender.sent[-1][1]
+
+
+def test_a_correction_that_was_refused_is_told_to_staff_once(tmp_path: Path) -> None:
+    desk = Harness(tmp_path, alert_to=("toezicht@juisteloket.example",))
+    desk.mailbox.deliver(mail(1))
+    desk.poll()
+    desk.relay_once()
+    close_on(desk, WEDNESDAY)
+    send(desk, desk.user())
+    desk.sender.plan("prepare", DeliveryRefused("no such mailbox", reply_code=550), forward_path=ASKER)
+    desk.relay_once()
+    for _ in range(2):
+        assert desk.watch.watch_once().raised.get("refused", []) in ([FIRST], [])
+    desk.relay_once()
+    told = [raw for envelope, raw in desk.sender.sent if envelope.forward_path == "toezicht@juisteloket.example"]
+    assert sum(b"Verzending geweigerd" in raw for raw in told) == 1
+    desk.store.close()

@@ -24,6 +24,7 @@ from triage.errors import ConflictError, NotAllowed, NotFound
 from triage.ports import (
     AcknowledgementSamples,
     AcknowledgementView,
+    AlertRow,
     AuditRow,
     CaseFilter,
     CasePage,
@@ -49,6 +50,7 @@ from triage.ports import (
 from triage.settings import Organisation, WebSettings
 from triage.web import auth
 from triage.web.app import create_app, password_hash
+from triage.web.desk import Alerting
 
 TEMPLATES = Path(__file__).resolve().parents[3] / "templates"
 RULES = SlaRules(WorkCalendar())
@@ -205,6 +207,8 @@ class Helpdesk:
     asked: list[CaseFilter] = field(default_factory=list)
     alike: dict[str, list[SameClient]] = field(default_factory=dict)
     last_hour: int = 0
+    alert_rows: list[AlertRow] = field(default_factory=list)
+    digest_at: datetime | None = None
     late: list[FoundLate] = field(default_factory=list)
     sample: SampleFigures = field(default_factory=lambda: SampleFigures(0, 0, 0))
     undo: timedelta = timedelta(seconds=20)
@@ -328,6 +332,12 @@ class Helpdesk:
 
     def audit_sample(self, since: datetime) -> SampleFigures:
         return self.sample
+
+    def last_alerts(self, *, limit: int) -> Sequence[AlertRow]:
+        return self.alert_rows[:limit]
+
+    def last_digest(self) -> datetime | None:
+        return self.digest_at
 
     def health(self) -> Sequence[JobHealth]:
         return [
@@ -652,6 +662,7 @@ class World:
     require_totp: bool = False
     letters: AcknowledgementSamples | None = None
     report: dict[str, object] = field(default_factory=lambda: {"healthy": True, "breaker_tripped": False})
+    alerting: Alerting = field(default_factory=lambda: Alerting("van 08:30 tot 17:00 uur", 2, True, False))
 
     @property
     def clock(self) -> FakeClock:
@@ -684,6 +695,7 @@ class World:
             judgement=lambda: self.helpdesk.weeks,
             letters=self.letters,
             promises=lambda: self.helpdesk.judged,
+            alerting=self.alerting,
         )
 
     def browser(self) -> Browser:
