@@ -164,11 +164,13 @@ class CaseClocks:
             self._take_up_from(arrived)
 
     def band_by_person(self, band: str, now: datetime) -> None:
+        """A case that somebody has in hand stays taken up: who raises it has read it."""
+        in_hand = self.taken_up
         if band == "normal":
             self.take_up_due = self.take_up_risk = None
         elif self.band == "normal":
             self._take_up_from(now)
-        self.band = band
+        self.band, self.taken_up = band, in_hand
 
     def end(self, now: datetime) -> None:
         """Answered, closed, or no reply needed."""

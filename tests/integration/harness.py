@@ -83,6 +83,7 @@ class Harness:
     policy_changes: dict[str, Any] = field(default_factory=dict)
     open_with: Callable[[str, Keyring], SqlStore] = open_store
     owner: str = "node-1"
+    calendar: WorkCalendar = field(default_factory=WorkCalendar)
 
     def __post_init__(self) -> None:
         self.now = START
@@ -91,7 +92,7 @@ class Harness:
         self.mailbox = FakeMailbox(now=self.clock)
         self.sender = FakeMailSender()
         self.taken: list[TakenIn] = []
-        self.rules = SlaRules(WorkCalendar())
+        self.rules = SlaRules(self.calendar)
         self.letters = Letters(
             templates=TEMPLATES,
             organisation=Organisation(
