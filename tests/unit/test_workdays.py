@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
-from tests.oracle import AMS, OracleCalendar, day_of
+from tests.oracle import AMS, OracleCalendar
+from tests.terms import differences, hours_of_years
 from triage.core.assessment import Band
 from triage.core.sla import SlaRules, explain, terms_for
 from triage.core.workdays import WorkCalendar, local_date
@@ -20,24 +20,9 @@ CHOICES = ("never", "lustrum", "always")
 HOUR = timedelta(hours=1)
 
 
-def differences(moments: Iterable[datetime], rules: SlaRules, oracle: OracleCalendar) -> list[str]:
-    """Where a term or the moment it comes at risk is not what the oracle says."""
-    found = []
-    for moment in moments:
-        short, plain = terms_for(Band.URGENT, moment, rules), terms_for(Band.NORMAL, moment, rules)
-        take_up, answer = oracle.take_up_due(moment), oracle.answer_due(moment)
-        got = (short.take_up_due, short.answer_due, plain.take_up_due, plain.answer_due, plain.at_risk_at)
-        expected = (take_up, answer, None, answer, oracle.answer_at_risk(day_of(moment), share=rules.at_risk_share))
-        if got != expected:
-            found.append(f"{moment.isoformat()}: expected {expected}, got {got}")
-    return found
-
-
 @pytest.mark.parametrize("first", range(2020, 2050, 3))
 def test_both_terms_agree_with_the_oracle_for_every_hour_of_thirty_years(first: int) -> None:
-    hours = (datetime(first + 3, 1, 1, tzinfo=UTC) - datetime(first, 1, 1, tzinfo=UTC)) // HOUR
-    moments = (datetime(first, 1, 1, tzinfo=UTC) + n * HOUR for n in range(hours))
-    assert differences(moments, RULES, OracleCalendar()) == []
+    assert differences(hours_of_years(first, first + 3), RULES, OracleCalendar()) == []
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -81,9 +81,9 @@ class AlertBook:
     def at_once(self, kind: str, now: datetime, *, about: str = "", until: datetime | None = None) -> None:
         self._expected.append(Expected(kind, about, now, until or now))
 
-    def allow(self, kind: str, since: datetime, until: datetime) -> None:
+    def allow(self, kind: str, since: datetime, until: datetime, *, about: str = "") -> None:
         """The rule is silent on this one: it may come once."""
-        self._expected.append(Expected(kind, "", since, until, optional=True))
+        self._expected.append(Expected(kind, about, since, until, optional=True))
 
     def when_open(self, kind: str, since: datetime, holds: Callable[[], bool], *, about: str = "") -> None:
         self._pending.append(Pending(kind, about, since, holds))

@@ -81,7 +81,7 @@ CHRISTMAS = Plan(
 
 EASTER = Plan(
     first=date(2028, 4, 12),
-    last=date(2028, 5, 2),
+    last=date(2028, 4, 29),
     seed=416,
     closing_days=frozenset({date(2028, 4, 28)}),
     outages=(

@@ -11,6 +11,7 @@ import heapq
 import itertools
 import random
 import sqlite3
+import tempfile
 import time as stopwatch
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -37,7 +38,7 @@ _DESK_OPENS, _DESK_CLOSES = time(8, 40), time(16, 50)
 _BUSY = (time(7), time(19))
 _PER_HOUR, _BURST = 60, 75
 _SILENT_AFTER = timedelta(minutes=15)
-_POLL_AT_LEAST, _WATCH_AT_LEAST = timedelta(minutes=10), timedelta(minutes=25)
+_POLL_AT_LEAST, _WATCH_AT_LEAST, _WATCH_AT_NIGHT = timedelta(minutes=10), timedelta(minutes=25), timedelta(minutes=115)
 _NEXT_LOOK = timedelta(minutes=36)  # a look later than this is not the first one any more
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CLOCKS_SQL = """SELECT version, answer_due, take_up_due, taken_up_at IS NOT NULL, paused_ends_left, state
@@ -104,6 +105,13 @@ class _Event:
     number: int
     act: Callable[[], None] = field(compare=False)
     inside: bool = field(compare=False, default=True)  # needs the product to run
+
+
+def live(plan: Plan) -> Lived:
+    """In a folder in memory where the system has one: a year writes some hundred thousand times."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        return World(Path(folder), plan).live()
 
 
 class World:
@@ -299,7 +307,7 @@ class World:
 
     def _round(self) -> None:
         """Poll, relay, watch; and when the next one comes. A poll, a relay and a watch for which there can be nothing
-        to do are mostly left out: the watch once nothing happened since the last one, for up to half an hour."""
+        to do are mostly left out; a watch comes after every event, and at least twice an hour in the service hours."""
         now = self._desk.now
         local = now.astimezone(AMS)
         busy = self._calendar.works(local.date()) and _BUSY[0] <= local.time() < _BUSY[1]
@@ -310,11 +318,15 @@ class World:
         self._at(upcoming, self._round)
         if day_of(now) != day_of(self._polled):
             self._tidy()
-        if self._mailbox.has_news or not self._mailbox.reachable or now - self._polled >= _POLL_AT_LEAST:
+        quiet = now - self._watched
+        opened = self._book.in_hours(now) and not self._book.in_hours(self._watched)
+        watches = self._touched or opened or self._book.awaits(now)
+        watches |= quiet >= (_WATCH_AT_LEAST if self._book.in_hours(now) else _WATCH_AT_NIGHT)
+        watches |= not self._mailbox.reachable
+        if self._mailbox.has_news or not self._mailbox.reachable or (watches and now - self._polled >= _POLL_AT_LEAST):
             self._poll()
         self._relay()
-        opened = self._book.in_hours(now) and not self._book.in_hours(self._watched)
-        if self._touched or opened or self._book.awaits(now) or now - self._watched >= _WATCH_AT_LEAST:
+        if watches or self._touched:
             self._timed("watch", self._desk.watch.watch_once)
             self._touched, self._watched = False, now
             running = {reference: case.clocks for reference, case in self._cases.items() if not case.clocks.ended}
@@ -618,6 +630,7 @@ class World:
     def _send_again(self, case: LivedCase) -> None:
         self._desk.casework.release_uncertain(case.failed_reply, user=self._user)
         case.reply_on_its_way, case.failed_reply = True, ""
+        self._book.allow("delayed", self._desk.now, self._desk.now + 2 * _DAY, about=case.reference)
         self._at(self._desk.now + _SECOND, self._relay)
 
     # ---------------------------------------------------------------- comparing
