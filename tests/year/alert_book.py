@@ -169,7 +169,7 @@ class AlertBook:
         if not self.in_hours(written) and kind not in AT_ANY_HOUR:
             verdict.outside_hours.append(line)
             for one in due:
-                if not one.told and timedelta() <= one.since - written < _HELD_OVER:
+                if not one.told and timedelta() <= one.until - written < _HELD_OVER:
                     one.told = True
                     return
             return

@@ -70,6 +70,7 @@ CHRISTMAS = Plan(
     first=date(2026, 12, 19),
     last=date(2027, 1, 8),
     seed=1219,
+    mails_a_day=9.0,
     closing_days=frozenset({date(2026, 12, 31)}),
     outages=(
         Outage("mailbox", _at(2026, 12, 22, 6, 2), _at(2026, 12, 22, 16, 12)),
@@ -83,6 +84,7 @@ EASTER = Plan(
     first=date(2028, 4, 12),
     last=date(2028, 4, 29),
     seed=416,
+    mails_a_day=9.0,
     closing_days=frozenset({date(2028, 4, 28)}),
     outages=(
         Outage("process", _at(2028, 4, 14, 15, 58), _at(2028, 4, 18, 9, 40)),

@@ -38,7 +38,8 @@ _DESK_OPENS, _DESK_CLOSES = time(8, 40), time(16, 50)
 _BUSY = (time(7), time(19))
 _PER_HOUR, _BURST = 60, 75
 _SILENT_AFTER = timedelta(minutes=15)
-_POLL_AT_LEAST, _WATCH_AT_LEAST, _WATCH_AT_NIGHT = timedelta(minutes=10), timedelta(minutes=25), timedelta(minutes=115)
+_POLL_AT_LEAST = timedelta(minutes=10)
+_WATCH_AT_MOST, _WATCH_AT_LEAST, _WATCH_AT_NIGHT = timedelta(minutes=9), timedelta(minutes=25), timedelta(minutes=115)
 _NEXT_LOOK = timedelta(minutes=36)  # a look later than this is not the first one any more
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CLOCKS_SQL = """SELECT version, answer_due, take_up_due, taken_up_at IS NOT NULL, paused_ends_left, state
@@ -58,9 +59,11 @@ class LivedCase:
     contact: str
     clocks: CaseClocks
     promised: tuple[date, ...]
+    draw: random.Random  # of its own: what happens to one case moves nothing in another
     history: list[str]
     ours: str = ""  # Message-ID of the last mail of ours that the sender got
     written: int = 1
+    taken_in: int = 1  # of what the sender wrote
     waits_for: str = ""  # sender | others
     acknowledgements: int = 0
     reply_on_its_way: bool = False
@@ -135,6 +138,7 @@ class World:
         self._reading = sqlite3.connect(folder / "triage.sqlite3", isolation_level=None)
         self._queue: list[_Event] = []
         self._numbers = itertools.count(1)
+        self._letters = itertools.count(1)
         self._written: dict[int, Written] = {}  # by UID
         self._by_message_id: dict[str, LivedCase] = {}
         self._cases: dict[str, LivedCase] = {}
@@ -217,7 +221,7 @@ class World:
             for number in range(_BURST):
                 self._at(self._plan.burst + number * _SECOND, self._ask, inside=False)
             self._at(self._plan.burst + 2 * _HOUR, self._release_breaker)
-        for week in range(0, (self._plan.last - self._plan.first).days, 7):
+        for week in range(0, (self._plan.last - self._plan.first).days, 28):
             monday = self._plan.first + (week + 3) * _DAY
             for number in range(7):  # more than the budget of one address
                 moment = datetime.combine(monday, time(11), AMS) + number * 40 * _MINUTE
@@ -247,7 +251,7 @@ class World:
         self._round()
         for case in self._cases.values():
             if not case.clocks.ended and not case.reply_on_its_way:
-                self._plan_act(case, self._draw.expovariate(1 / 3))
+                self._plan_act(case, case.draw.expovariate(1 / 3))
 
     def _desk_time(self, after: datetime, hours: float) -> datetime:
         """The moment at which people have worked so many hours since `after`."""
@@ -265,7 +269,7 @@ class World:
     # ---------------------------------------------------------------- senders
 
     def _ask(self, *, sender: str = "") -> None:
-        number = next(self._numbers)
+        number = next(self._letters)
         draw = self._draw.random()
         self._deliver(
             Written(
@@ -273,7 +277,7 @@ class World:
                 sender or f"vrager{number}@mensen.example",
                 self._desk.now,
                 band="urgent" if draw < 0.12 else "possible" if draw < 0.14 else "normal",
-                danger=self._draw.random() < 0.006,
+                danger=self._draw.random() < 0.012,
                 machine=not sender and self._draw.random() < 0.02,
             )
         )
@@ -285,10 +289,10 @@ class World:
         if not case.ours or case.written > _MOST_FOLLOW_UPS:
             return
         case.written += 1
-        raises = case.clocks.band == "normal" and self._draw.random() < 0.08
+        raises = case.clocks.band == "normal" and case.draw.random() < 0.08
         self._deliver(
             Written(
-                next(self._numbers),
+                next(self._letters),
                 case.contact,
                 self._desk.now,
                 band="urgent" if raises else "normal",
@@ -299,15 +303,17 @@ class World:
 
     def _perhaps_writes(self, case: LivedCase, chance: float, least: float, most: float) -> None:
         """`least` and `most` in hours from now."""
-        if self._draw.random() < chance:
-            moment = self._desk.now + self._draw.uniform(least, most) * _HOUR
+        if case.draw.random() < chance:
+            moment = self._desk.now + case.draw.uniform(least, most) * _HOUR
             self._at(moment, lambda: self._write_again(case), inside=False)
 
     # ---------------------------------------------------------------- the product
 
     def _round(self) -> None:
-        """Poll, relay, watch; and when the next one comes. A poll, a relay and a watch for which there can be nothing
-        to do are mostly left out; a watch comes after every event, and at least twice an hour in the service hours."""
+        """Poll, relay, watch; and when the next one comes.
+
+        A poll or relay with nothing to do is left out. A watch comes within a quarter of an hour of every event, and at
+        least twice an hour in the service hours."""
         now = self._desk.now
         local = now.astimezone(AMS)
         busy = self._calendar.works(local.date()) and _BUSY[0] <= local.time() < _BUSY[1]
@@ -318,19 +324,26 @@ class World:
         self._at(upcoming, self._round)
         if day_of(now) != day_of(self._polled):
             self._tidy()
-        quiet = now - self._watched
-        opened = self._book.in_hours(now) and not self._book.in_hours(self._watched)
-        watches = self._touched or opened or self._book.awaits(now)
-        watches |= quiet >= (_WATCH_AT_LEAST if self._book.in_hours(now) else _WATCH_AT_NIGHT)
-        watches |= not self._mailbox.reachable
-        if self._mailbox.has_news or not self._mailbox.reachable or (watches and now - self._polled >= _POLL_AT_LEAST):
+        reachable = self._mailbox.reachable
+        watches = self._watch_is_due(now) or not reachable
+        if self._mailbox.has_news or not reachable or (watches and now - self._polled >= _POLL_AT_LEAST):
             self._poll()
         self._relay()
-        if watches or self._touched:
+        if watches or self._watch_is_due(now):
             self._timed("watch", self._desk.watch.watch_once)
             self._touched, self._watched = False, now
             running = {reference: case.clocks for reference, case in self._cases.items() if not case.clocks.ended}
             self._book.look(now, running, now + _NEXT_LOOK)
+
+    def _watch_is_due(self, now: datetime) -> bool:
+        quiet = now - self._watched
+        open_now = self._book.in_hours(now)
+        return (
+            (open_now and not self._book.in_hours(self._watched))
+            or self._book.awaits(now)
+            or (self._touched and quiet >= _WATCH_AT_MOST)
+            or quiet >= (_WATCH_AT_LEAST if open_now else _WATCH_AT_NIGHT)
+        )
 
     def _poll(self) -> None:
         now, error = self._desk.now, ""
@@ -361,8 +374,8 @@ class World:
             return
         self._timed("relay", lambda: self._runner.run(self._desk.relay.relay_once()))
         sent, self._read_to = self._server.sent[self._read_to :], len(self._server.sent)
-        for envelope, raw in sent:
-            arrived = read(envelope.forward_path, raw)
+        mails = [read(envelope.forward_path, raw) for envelope, raw in sent]
+        for arrived in sorted(mails, key=lambda mail: (mail.subject, mail.to)):  # connections work side by side
             if arrived.what == "alert":
                 self._book.arrived.append(arrived)
             elif arrived.what == "acknowledgement":
@@ -384,13 +397,14 @@ class World:
             if taken.outcome is not LedgerOutcome.FOLLOW_UP or taken.reference != mail.answers:
                 self._other_differences.append(f"{mail.message_id}: a follow-up of {mail.answers} became {taken}")
                 return
+            case.taken_in += 1
             reopens = case.clocks.ended
             case.clocks.message(mail.at, mail.band)
             case.waits_for = ""
             self._note(case, f"the sender wrote ({mail.band}){', which reopens' if reopens else ''}", mail.at)
             self._events["reopened" if reopens else "follow-ups"] += 1
             if not case.reply_on_its_way:
-                self._plan_act(case, self._draw.expovariate(1 / 5))
+                self._plan_act(case, case.draw.expovariate(1 / 5))
             return
         if taken.outcome is not LedgerOutcome.CASE or taken.reference is None:
             self._other_differences.append(f"{mail.message_id}: a question became {taken.outcome}")
@@ -398,7 +412,12 @@ class World:
         clocks = CaseClocks(self._calendar, mail.band, mail.at)
         days = (clocks.answer_due, clocks.take_up_due) if mail.band == "urgent" else (clocks.answer_due,)
         case = LivedCase(
-            taken.reference, mail.sender, clocks, tuple(day_of(moment) for moment in days if moment), history=[]
+            taken.reference,
+            mail.sender,
+            clocks,
+            promised=tuple(day_of(moment) for moment in days if moment),
+            draw=random.Random(f"{self._plan.seed} {mail.message_id}"),
+            history=[],
         )
         self._cases[case.reference] = self._by_message_id[mail.message_id] = case
         self._events[f"questions, {mail.band}"] += 1
@@ -406,7 +425,7 @@ class World:
         if mail.danger:
             self._events["danger"] += 1
             self._book.at_once("danger", now, about=case.reference)
-        self._plan_act(case, self._first_delay(mail.band))
+        self._plan_act(case, self._first_delay(case.draw, mail.band))
         self._look_at_breaker()
 
     def _look_at_breaker(self) -> None:
@@ -452,12 +471,12 @@ class World:
 
     # ---------------------------------------------------------------- people of the helpdesk
 
-    def _first_delay(self, band: str) -> float:
+    def _first_delay(self, chance: random.Random, band: str) -> float:
         """Hours of work until somebody looks: mostly soon, sometimes too late."""
-        draw = self._draw.random()
+        draw = chance.random()
         if band == "urgent":
-            return self._draw.uniform(0.2, 4) if draw < 0.75 else self._draw.uniform(6, 12 if draw < 0.92 else 45)
-        return self._draw.expovariate(1 / 6) if draw < 0.92 else self._draw.uniform(20, 50)
+            return chance.uniform(0.2, 4) if draw < 0.75 else chance.uniform(6, 12 if draw < 0.92 else 45)
+        return chance.expovariate(1 / 6) if draw < 0.92 else chance.uniform(20, 50)
 
     def _plan_act(self, case: LivedCase, hours: float) -> None:
         case.turn += 1
@@ -487,7 +506,7 @@ class World:
         else:
             acts = {self._answer: 9, self._note_it: 2, self._wait_sender: 3, self._wait_body: 1.6}
             acts |= {self._wait_team: 1, self._close: 1.4, self._no_reply: 0.4, self._change_band: 1}
-        (chosen,) = self._draw.choices(list(acts), list(acts.values()))
+        (chosen,) = case.draw.choices(list(acts), list(acts.values()))
         name = chosen.__name__.strip("_").replace("_", " ")
         try:
             hours = chosen(case)
@@ -503,25 +522,26 @@ class World:
         version: int = self._reading.execute(_CLOCKS_SQL, (case.reference,)).fetchone()[0]
         return version
 
-    def _soon(self) -> float:
-        return self._draw.expovariate(1 / 5)
+    @staticmethod
+    def _soon(case: LivedCase) -> float:
+        return case.draw.expovariate(1 / 5)
 
     def _claim(self, case: LivedCase) -> float:
         self._desk.casework.claim(case.reference, user=self._user, version=self._version(case))
         case.clocks.take_up()
-        return self._soon()
+        return self._soon(case)
 
     def _note_it(self, case: LivedCase) -> float:
         self._desk.casework.note(case.reference, user=self._user, text="Gebeld, geen gehoor.")
         case.clocks.take_up()
-        return self._soon()
+        return self._soon(case)
 
     def _wait_sender(self, case: LivedCase) -> float:
         self._wait(case, WaitingFor.SENDER)
         case.clocks.wait_for_sender(self._desk.now)
         case.waits_for = "sender"
         self._perhaps_writes(case, 0.7, 2, 220)
-        return self._draw.uniform(2, 70)
+        return case.draw.uniform(2, 70)
 
     def _wait_body(self, case: LivedCase) -> float:
         return self._wait_others(case, WaitingFor.BODY)
@@ -533,7 +553,7 @@ class World:
         self._wait(case, whom)
         case.clocks.wait_for_others(self._desk.now)
         case.waits_for = "others"
-        return self._draw.uniform(4, 30)
+        return case.draw.uniform(4, 30)
 
     def _wait(self, case: LivedCase, whom: WaitingFor) -> None:
         self._desk.casework.wait(case.reference, user=self._user, version=self._version(case), waiting_for=whom)
@@ -542,7 +562,7 @@ class World:
         self._desk.casework.resume(case.reference, user=self._user, version=self._version(case))
         case.clocks.resume_by_person(self._desk.now)
         case.waits_for = ""
-        return self._soon()
+        return self._soon(case)
 
     def _close(self, case: LivedCase) -> float:
         self._desk.casework.close(case.reference, user=self._user, version=self._version(case), reason="Afgehandeld.")
@@ -573,7 +593,7 @@ class World:
         )
         case.clocks.band_by_person("urgent" if raises else "normal", self._desk.now)
         self._events["raised" if raises else "lowered"] += 1
-        return self._draw.choice((1.0, 4.0, 14.0))
+        return case.draw.choice((1.0, 4.0, 14.0))
 
     def _answer(self, case: LivedCase) -> float:
         """Draft, approve, and 20 seconds later the relay. Some replies the server refuses, some end in doubt."""
@@ -590,13 +610,12 @@ class World:
         draft = self._desk.approval.save_draft(
             case.reference, user=self._user, base_revision=latest.revision if latest else 0, content=content
         )
-        messages = self._desk.store.queries.case_page(case.reference).messages
         leaves = self._desk.approval.approve(
             case.reference,
             user=self._user,
             revision=draft.revision,
             content_hash=draft.content_hash,
-            seen_messages=sum(message.direction == "in" for message in messages),
+            seen_messages=case.taken_in,
         )
         case.clocks.take_up()
         case.clocks.resume_by_person(self._desk.now)
@@ -605,7 +624,7 @@ class World:
             approved = uow.latest_draft(found)
             assert approved is not None and approved.outbox_id is not None
             outbox_id = approved.outbox_id
-        fate = self._draw.random() if self._server.up else 1.0
+        fate = case.draw.random() if self._server.up else 1.0
         kind = "refused" if fate < 0.02 else "uncertain" if fate < 0.04 else ""
         if kind == "refused":
             error: TriageError = DeliveryRefused("the server refused the recipient", reply_code=550)
@@ -625,7 +644,7 @@ class World:
             self._note(case, f"the reply is {kind}", self._desk.now)
             fails: Callable[[], bool] = lambda: case.failed_reply == outbox_id  # noqa: E731
             self._book.when_open(kind, self._desk.now, fails, about=case.reference)
-            self._plan_act(case, self._draw.uniform(1, 4))
+            self._plan_act(case, case.draw.uniform(1, 4))
 
     def _send_again(self, case: LivedCase) -> None:
         self._desk.casework.release_uncertain(case.failed_reply, user=self._user)
