@@ -129,9 +129,8 @@ class AlertBook:
         if anew in self._told:
             return
         known = transition in self._told
-        same_mail = any(  # one mail may say it of both clocks
-            (one.kind, one.about, one.since) == (kind, reference, now) for one in self._expected[-8:]
-        )
+        last = self._expected[-1]  # one mail may say it of both clocks of a case
+        same_mail = not last.optional and (last.kind, last.about, last.since) == (kind, reference, now)
         self._told |= {transition, anew}
         self._expected.append(Expected(kind, reference, now, now, optional=known or same_mail))
 

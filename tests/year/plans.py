@@ -29,7 +29,7 @@ class Plan:
     outages: tuple[Outage, ...] = ()
     burst: datetime | None = None
     mailed_at: tuple[datetime, ...] = ()
-    mails_a_day: float = 12.0
+    mails_a_day: float = 10.5  # before what is added: bursts, edges of days, web forms
 
 
 def _at(year: int, month: int, day: int, hour: int = 0, minute: int = 0, *, second: int = 0, fold: int = 0) -> datetime:

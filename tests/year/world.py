@@ -39,7 +39,7 @@ _BUSY = (time(7), time(19))
 _PER_HOUR, _BURST = 60, 75
 _SILENT_AFTER = timedelta(minutes=15)
 _POLL_AT_LEAST = timedelta(minutes=10)
-_WATCH_AT_MOST, _WATCH_AT_LEAST, _WATCH_AT_NIGHT = timedelta(minutes=9), timedelta(minutes=25), timedelta(minutes=115)
+_WATCH_AT_MOST, _WATCH_AT_LEAST, _WATCH_AT_NIGHT = timedelta(minutes=14), timedelta(minutes=25), timedelta(minutes=115)
 _NEXT_LOOK = timedelta(minutes=36)  # a look later than this is not the first one any more
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CLOCKS_SQL = """SELECT version, answer_due, take_up_due, taken_up_at IS NOT NULL, paused_ends_left, state
