@@ -30,7 +30,7 @@ from triage.core.workdays import WorkCalendar
 from triage.settings import load_settings
 
 _HAND = "<!-- by hand -->"
-_SHOWN = 25
+_SHOWN = 10
 _MAILS = 50
 _START_SECONDS, _LAST_SECONDS = 60.0, 60.0
 _CLOSED = frozenset({date(2026, 11, 24), date(2027, 5, 7), date(2027, 12, 24), date(2027, 12, 27), date(2028, 4, 26)})
@@ -191,10 +191,10 @@ def alerts_chapter(year: Lived) -> str:
     alerts = year.alerts
     lists = (alerts.missing, alerts.twice, alerts.unexpected, alerts.outside_hours)
     kinds = sorted(set(alerts.due) | set(alerts.told))
-    rows = (
+    rows = [
         (kind, alerts.due[kind], alerts.told[kind], *(sum(line.split()[0] == kind for line in one) for one in lists))
         for kind in kinds
-    )
+    ]
     return "\n\n".join(
         part
         for part in (
@@ -202,7 +202,11 @@ def alerts_chapter(year: Lived) -> str:
             "Counted per case and clock, by the Date of the mail. Danger and mailbox alarms may come at any hour; the "
             "rest must come at the first look inside the service hours at which it still holds, once.",
             table(("Kind", "Due", "Told", "Missing", "Twice", "Not due", "Outside the hours"), rows),
-            _lines("Differences", alerts.differences),
+            *(
+                _lines(f"{name}, {kind}", [line for line in lines if line.split()[0] == kind])
+                for name, lines in zip(("Missing", "Twice", "Not due", "Outside the hours"), lists, strict=True)
+                for kind in kinds
+            ),
         )
         if part
     )

@@ -271,13 +271,14 @@ class World:
     def _ask(self, *, sender: str = "") -> None:
         number = next(self._letters)
         draw = self._draw.random()
+        band = "urgent" if draw < 0.12 else "possible" if draw < 0.14 else "normal"
         self._deliver(
             Written(
                 number,
                 sender or f"vrager{number}@mensen.example",
                 self._desk.now,
-                band="urgent" if draw < 0.12 else "possible" if draw < 0.14 else "normal",
-                danger=self._draw.random() < 0.012,
+                band=band,
+                danger=self._draw.random() < 0.012 and band != "possible",  # of a failed assessment nothing is known
                 machine=not sender and self._draw.random() < 0.02,
             )
         )
