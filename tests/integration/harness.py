@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +87,7 @@ class Harness:
     policy_changes: dict[str, Any] = field(default_factory=dict)
     open_with: Callable[[str, Keyring], SqlStore] = open_store
     owner: str = "node-1"
-    closing_days: Mapping[date, str] = field(default_factory=dict)
+    calendar: WorkCalendar = field(default_factory=WorkCalendar)
 
     def __post_init__(self) -> None:
         self.now = START
@@ -96,7 +96,7 @@ class Harness:
         self.mailbox = FakeMailbox(now=self.clock)
         self.sender = FakeMailSender()
         self.taken: list[TakenIn] = []
-        self.rules = SlaRules(WorkCalendar(closing_days=self.closing_days))
+        self.rules = SlaRules(self.calendar)
         self.letters = Letters(
             templates=TEMPLATES,
             organisation=Organisation(
