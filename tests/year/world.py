@@ -332,6 +332,7 @@ class World:
         self._relay()
         if watches or self._watch_is_due(now):
             self._timed("watch", self._desk.watch.watch_once)
+            self._timed("watch", self._desk.digest.send_once)
             self._touched, self._watched = False, now
             running = {reference: case.clocks for reference, case in self._cases.items() if not case.clocks.ended}
             self._book.look(now, running, now + _NEXT_LOOK)
