@@ -67,6 +67,7 @@ class LivedCase:
     waits_for: str = ""  # sender | others
     acknowledgements: int = 0
     reply_on_its_way: bool = False
+    seen: int = 0  # of what the sender wrote, by who approved the reply
     failed_reply: str = ""  # outbox id of a reply that was refused or is uncertain
     turn: int = 0  # only the act planned last happens
     derailed: bool = False
@@ -466,6 +467,11 @@ class World:
             self._other_differences.append(f"a reply of no case: {arrived.subject}")
             return
         case.ours, case.reply_on_its_way, case.failed_reply = arrived.message_id, False, ""
+        if case.taken_in > case.seen:  # a reply that was written before the sender's last mail does not answer that
+            self._events["replies overtaken"] += 1
+            self._note(case, "a reply left that the sender's last mail overtook", self._desk.now)
+            self._plan_act(case, case.draw.uniform(1, 4))
+            return
         case.clocks.end(self._desk.now)
         self._events["answered"] += 1
         self._note(case, "answered", self._desk.now)
@@ -621,7 +627,7 @@ class World:
         )
         case.clocks.take_up()
         case.clocks.resume_by_person(self._desk.now)
-        case.waits_for, case.reply_on_its_way = "", True
+        case.waits_for, case.reply_on_its_way, case.seen = "", True, case.taken_in
         with self._desk.store.begin() as uow:
             approved = uow.latest_draft(found)
             assert approved is not None and approved.outbox_id is not None
