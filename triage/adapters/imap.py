@@ -1,28 +1,28 @@
-"""The Mailbox port over IMAP: one folder on a held connection, by UID only (RFC 9051).
+"""The Mailbox port over IMAP: one folder on a held connection, by UID only (RFC 9051), and Drafts and Sent beside it.
 
-Nothing here sets \\Seen, moves or deletes; every body is read with PEEK.
+Nothing here sets \\Seen on received mail, moves, or deletes anything but our own drafts; every body is read with PEEK.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 from imapclient.exceptions import IMAPClientError, IMAPClientReadOnlyError
 
+from triage.adapters.imap_beside import FolderBeside
 from triage.adapters.imap_connection import Folder, ImapConnection, is_refusal
 from triage.adapters.imap_folders import find_folder
 from triage.adapters.imap_idle import Waker, has_news, idle_until_news
 from triage.adapters.imap_reading import UIDS_PER_COMMAND, MailReader, blocks
-from triage.adapters.imap_sent import SentFolder
 from triage.adapters.mail_server import Fact
-from triage.core.mail import FetchedMail
+from triage.core.mail import FetchedMail, UidRef
 from triage.errors import MailboxUnavailable
 from triage.logs import get_logger
-from triage.ports import FolderStatus, TokenSource
+from triage.ports import FolderStatus, FolderUse, FoundFolder, TokenSource
 from triage.settings import MailboxSettings
 
 _UIDS_PER_SEARCH = 50_000  # keeps an answer below the megabyte that imaplib reads as one line
@@ -48,7 +48,10 @@ class ImapMailbox:
         self._settings = settings
         self._connection = ImapConnection(settings, tokens=tokens, on_notice=on_notice, monotonic=monotonic)
         self._reader = MailReader(self._opened, max_mail_bytes=settings.max_mail_bytes)
-        self._sent = SentFolder(settings, self._connection, monotonic=monotonic)
+        self._beside = {
+            use: FolderBeside(use, name, settings, self._connection, monotonic=monotonic)
+            for use, name in ((FolderUse.DRAFTS, settings.drafts_folder), (FolderUse.SENT, settings.sent_folder))
+        }
         self._waker = Waker()
         self.can_wait = settings.idle
         self._idle_refused = False  # offered, but answered NO or BAD: not asked for again
@@ -140,13 +143,32 @@ class ImapMailbox:
             state = "read-only" if folder.read_only else "no keywords"
             get_logger().info("flags_not_kept", host=self._settings.host, state=state)
 
-    # ---------------------------------------------------------------- Sent folder
+    # ---------------------------------------------------------------- Drafts and Sent
+
+    def find_beside(self, use: FolderUse) -> FoundFolder | None:
+        return self._beside[use].find()
+
+    def uids_beside(self, use: FolderUse, *, above: int = 0) -> Sequence[int]:
+        return self._beside[use].uids(above=above)
+
+    def headers_beside(self, use: FolderUse, uids: Sequence[int]) -> Mapping[int, bytes]:
+        return self._beside[use].headers(uids)
+
+    def fetch_beside(self, use: FolderUse, uids: Sequence[int]) -> Iterator[FetchedMail]:
+        return self._beside[use].fetch(uids)
+
+    def append_draft(self, raw: bytes, *, at: datetime) -> UidRef | None:
+        """Flags as a mail program sets them (RFC 9051 §2.3.2), so that it opens the mail for writing."""
+        return self._beside[FolderUse.DRAFTS].append(raw, at=at, flags=[b"\\Draft", b"\\Seen"])
+
+    def remove_drafts(self, refs: Sequence[UidRef]) -> bool:
+        return self._beside[FolderUse.DRAFTS].remove(refs)
 
     def append_sent(self, raw: bytes, *, at: datetime) -> None:
         """Puts a copy in the Sent folder, read and dated `at` (aware). Safe to repeat: a copy with the same
         Message-ID (an earlier try, or one the server keeps by itself) is enough. After a refusal the folder is left
         in peace for some minutes: until then the call raises MailboxUnavailable without asking the server."""
-        self._sent.append(raw, at=at)
+        self._beside[FolderUse.SENT].append(raw, at=at, flags=[b"\\Seen"])
 
     # ---------------------------------------------------------------- waiting
 
@@ -178,7 +200,8 @@ class ImapMailbox:
             lacking = [name for name in _WANTED if name not in offered]
             keywords = not folder.read_only and folder.keeps_flag("$Triaged")
             sent, exists = find_folder(client, "sent", self._settings.sent_folder)
-            others = {use: find_folder(client, use, "") for use in ("drafts", "junk", "trash")}
+            drafts, drafts_exist = find_folder(client, "drafts", self._settings.drafts_folder)
+            others = {use: find_folder(client, use, "") for use in ("junk", "trash")}
         return [
             ("folder", self._settings.folder + (" (read-only)" if folder.read_only else "")),
             ("messages", str(folder.messages)),
@@ -187,6 +210,7 @@ class ImapMailbox:
             ("not offered", ", ".join(lacking) or "nothing"),
             ("keywords kept", "yes" if keywords else "no: mails are not marked $Triaged on the server"),
             ("sent folder", sent if exists else f"{sent} (does not exist yet; made with the first reply)"),
+            ("drafts folder", drafts if drafts_exist else f"{drafts} (does not exist yet; made with the first draft)"),
             *((f"{use} folder", name if found else "not found") for use, (name, found) in others.items()),
         ]
 

@@ -8,7 +8,16 @@ from __future__ import annotations
 from triage.ports.accounts import Accounts, Credentials
 from triage.ports.clock import Clock
 from triage.ports.judgement import Classifier
-from triage.ports.mailbox import FolderStatus, KeptTokens, Mailbox, TokenSource, TokenState, TokenStore
+from triage.ports.mailbox import (
+    FolderStatus,
+    FolderUse,
+    FoundFolder,
+    KeptTokens,
+    Mailbox,
+    TokenSource,
+    TokenState,
+    TokenStore,
+)
 from triage.ports.models import (
     Challenger,
     ComparedWith,
@@ -87,6 +96,8 @@ __all__ = [
     "FolderLedger",
     "FolderMark",
     "FolderStatus",
+    "FolderUse",
+    "FoundFolder",
     "FoundLate",
     "GoLive",
     "JobHealth",
