@@ -13,7 +13,7 @@ from typing import Any
 
 from imapclient.exceptions import IMAPClientError, IMAPClientReadOnlyError
 
-from triage.adapters.imap_beside import FolderBeside
+from triage.adapters.imap_beside import ImapBeside
 from triage.adapters.imap_connection import Folder, ImapConnection, is_refusal
 from triage.adapters.imap_folders import find_folder
 from triage.adapters.imap_idle import Waker, has_news, idle_until_news
@@ -49,7 +49,7 @@ class ImapMailbox:
         self._connection = ImapConnection(settings, tokens=tokens, on_notice=on_notice, monotonic=monotonic)
         self._reader = MailReader(self._opened, max_mail_bytes=settings.max_mail_bytes)
         self._beside = {
-            use: FolderBeside(use, name, settings, self._connection, monotonic=monotonic)
+            use: ImapBeside(use, name, settings, self._connection, monotonic=monotonic)
             for use, name in ((FolderUse.DRAFTS, settings.drafts_folder), (FolderUse.SENT, settings.sent_folder))
         }
         self._waker = Waker()

@@ -30,7 +30,7 @@ _WORDS = {
 }
 
 
-class FolderBeside:
+class ImapBeside:
     """One of them: found by its SPECIAL-USE mark or its name, read, and written to. After a refusal it is left in
     peace for some minutes: until then writing raises FolderRefused without asking the server."""
 

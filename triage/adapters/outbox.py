@@ -220,6 +220,12 @@ class OutboxPart(SentReplyPart):
 
     # ---------------------------------------------------------------- sending
 
+    def reply_is_due(self, *, now: datetime) -> bool:
+        waiting = select(outbox.c.id).where(
+            CLAIMABLE, outbox.c.rank == OUTBOX_KINDS.index("reply"), outbox.c.due_at <= now
+        )
+        return self._db.execute(waiting.limit(1)).first() is not None
+
     def claim_outbox(self, *, owner: str, now: datetime, lease: timedelta, limit: int) -> Sequence[OutboxItem]:
         """Replies first, then acknowledgements, then alerts; within a kind what is due longest. Attempts + 1."""
         due = (

@@ -92,6 +92,7 @@ class MessageView:
     complete: bool
     report: tuple[tuple[str, str, str], ...] = ()  # of a delivery report: (address or "", Delivery, status or "")
     originally_found: str = ""  # where that stood: "text" or "attached"
+    from_client: bool = False  # ours, sent from somebody's mail program
 
 
 @dataclass(frozen=True, slots=True)
