@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import functools
 import os
@@ -32,6 +33,8 @@ from triage.services.alerts import Alerts
 from triage.services.approval import Approval
 from triage.services.audit_sample import AuditSample
 from triage.services.casework import Casework
+from triage.services.client_mail import ClientMail
+from triage.services.draft_folder import DraftFolder
 from triage.services.intake import Intake
 from triage.services.judgement_report import JudgementWatch
 from triage.services.letters import Letters
@@ -42,6 +45,7 @@ from triage.services.redraft import Redraft
 from triage.services.relay import Relay
 from triage.services.rescreen import Rescreen
 from triage.services.restored import RestoreGuard
+from triage.services.sent_there import SentThere
 from triage.services.taking_in import TakenIn, TakingIn
 from triage.services.watch import DeadlineWatch
 from triage.settings import ROOT, Settings
@@ -68,6 +72,7 @@ class Product:
     classifier: SwitchableClassifier[HybridClassifier]
     models: Models
     letters: Letters
+    client_mail: ClientMail
     intake: Intake
     relay: Relay
     watch: DeadlineWatch
@@ -219,6 +224,24 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
     sender = SmtpSender(settings.smtp, tokens=tokens)
     lone_reader = ChildReader(functools.partial(reader_for, settings))
     reader = reader_for(settings, classifier)
+    client_mail = ClientMail(
+        sent=SentThere(mailbox=mailbox, store=store, rules=rules, clock=clock, own_addresses=settings.own_addresses),
+        drafts=DraftFolder(
+            mailbox=mailbox,
+            store=store,
+            queries=store.queries,
+            letters=letters,
+            rules=rules,
+            clock=clock,
+            own_addresses=settings.own_addresses,
+            writing=live,
+        )
+        if settings.mailbox.save_drafts
+        else None,
+        store=store,
+        clock=clock,
+        owner=owner,
+    )
     intake = Intake(
         mailbox=mailbox,
         store=store,
@@ -239,6 +262,7 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
         batch_size=settings.mailbox.batch_size,
         on_taken_in=on_taken_in,
         watchdog=ended_when_stuck,
+        look_beside=client_mail.look_once,
     )
     relay = Relay(
         store=store,
@@ -249,6 +273,7 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
         per_minute=settings.smtp.per_minute,
         acknowledge=live,
         before_sending=guard.before_sending,
+        look_first=functools.partial(asyncio.to_thread, client_mail.look_before_release),
     )
     watch = DeadlineWatch(
         store=store,
@@ -281,6 +306,7 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
         classifier=classifier,
         models=models_for(settings, store, lambda: running_model(classifier.model, classifier.fault), clock),
         letters=letters,
+        client_mail=client_mail,
         intake=intake,
         relay=relay,
         watch=watch,

@@ -29,6 +29,7 @@ _SELDOM = dict.fromkeys(("rescreen", "audit_sample", "judgement"), timedelta(sec
 """Jobs that run less often than the mailbox alarm: how long one may be silent before it counts as late."""
 _RETRY = timedelta(seconds=20)  # of a seldom job that failed
 _STOP_SECONDS = 20
+_LOOK_SECONDS = 10.0  # how long a reply waits at most for a look at Sent: less than any sensible poll
 _NEWS_PAUSE_SECONDS = 0.05  # a server that announces without end does not get a poll without end
 
 
@@ -53,10 +54,11 @@ class Host:
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 60},
         )
         self._relay_wanted = asyncio.Event()
-        self._mailbox_free = asyncio.Lock()  # one connection, one user of it: the poll, or the wait for news
+        self._mailbox_free = asyncio.Lock()  # one connection, one user of it: the poll, a look, or the wait for news
         self._polled = asyncio.Event()  # the mailbox was read: from now on news can be waited for
         self._polling = self._stopping = False
         self._running: set[asyncio.Task[Any]] = set()
+        self._look: asyncio.Task[None] | None = None
         self._unrecorded: set[str] = set()  # jobs whose last end could not be written: the store takes nothing
 
     def listen(self) -> socket.socket:
@@ -90,6 +92,7 @@ class Host:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, server.leave)
+        product.relay.look_first = self._look_before_release
         settings = product.settings
         self._every(settings.mailbox.poll_seconds, "poll", self._poll)
         self._every(settings.smtp.relay_seconds, "relay", self._relay)
@@ -209,6 +212,30 @@ class Host:
         if report.unavailable:
             raise TriageError(report.unavailable)
         return True
+
+    async def _look_before_release(self) -> None:
+        """Before a reply leaves: did somebody answer from a mail program? At most some seconds, also while a long poll
+        has the mailbox or its server is silent: then the reply leaves, and the next poll looks."""
+        if not await asyncio.to_thread(self.product.client_mail.reply_is_due):
+            return
+        if self._look is None or self._look.done():
+            self._look = asyncio.create_task(self._look_beside())
+            self._running.add(self._look)
+            self._look.add_done_callback(self._running.discard)
+        # not wait_for: a thread that waits for the server cannot be ended, and must keep the mailbox meanwhile
+        done, _ = await asyncio.wait({self._look}, timeout=_LOOK_SECONDS)
+        if not done:
+            get_logger().warning("no_look_before_release", seconds=_LOOK_SECONDS)
+
+    async def _look_beside(self) -> None:
+        self.product.mailbox.stop_waiting()
+        async with self._mailbox_free:
+            try:
+                await asyncio.to_thread(self.product.client_mail.look_once)
+            except TriageError as exc:
+                get_logger().error("look_failed", error=type(exc).__name__, hint=str(exc))
+            except Exception as exc:  # the loop edge: the polls go on
+                get_logger().error("look_failed", exc_info=exc)
 
     async def _watch(self) -> bool:
         await asyncio.to_thread(self.product.watch.watch_once)

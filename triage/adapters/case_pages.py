@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,13 +12,18 @@ from triage.adapters.learning import said_in
 from triage.adapters.rows import Sealer, from_json
 from triage.adapters.store_cases import CASE_COLUMNS
 from triage.adapters.store_drafts import draft_revisions
+from triage.adapters.store_folders import fact_name, folder_from
 from triage.adapters.tables import (
+    DRAFT_COPY_DUE,
     acknowledgements,
     assessments,
     audit,
     case_links,
     cases,
     corrections,
+    draft_copies,
+    drafts,
+    facts,
     messages,
     notes,
     outbox,
@@ -36,6 +42,9 @@ from triage.ports import (
     CaseLink,
     CasePage,
     CorrectionRow,
+    DraftCopyView,
+    DraftRevision,
+    FolderUse,
     MessageView,
     NoteRow,
     NoticeRow,
@@ -80,6 +89,7 @@ def read_case_page(db: Connection, sealer: Sealer, reference: str) -> CasePage:
         raise NotFound("no such case")
     labels = sealer.open_json(row.labels, cases, row.id, "labels")
     assessment, judged_message = _assessment(db, sealer, row.id)
+    revisions = tuple(draft_revisions(db, sealer, row.id))
     return CasePage(
         case=case_from(row),
         kind=MessageKind(row.kind),
@@ -94,7 +104,8 @@ def read_case_page(db: Connection, sealer: Sealer, reference: str) -> CasePage:
         topics=tuple(from_json(row.topics)),
         laws_unclear=row.laws_unclear,
         acknowledgement=_acknowledgement(db, row.id),
-        drafts=tuple(draft_revisions(db, sealer, row.id)),
+        drafts=revisions,
+        draft_copy=_draft_copy(db, row.id, revisions),
         outbox=_outbox(db, sealer, row.id, reference),
         notes=_notes(db, sealer, row.id),
         timeline=_timeline(db, row.id),
@@ -185,6 +196,16 @@ def _acknowledgement(db: Connection, case_id: str) -> AcknowledgementView | None
         reply_code=row.reply_code,
         outbox_id=row.outbox_id,
     )
+
+
+def _draft_copy(db: Connection, case_id: str, revisions: Sequence[DraftRevision]) -> DraftCopyView | None:
+    folder = folder_from(db.execute(select(facts.c.value).where(facts.c.name == fact_name(FolderUse.DRAFTS))).scalar())
+    if folder is None or not revisions:
+        return None
+    copy = exists().where(draft_copies.c.case_id == case_id, draft_copies.c.revision == revisions[0].revision)
+    due = exists().where(drafts.c.case_id == case_id, DRAFT_COPY_DUE)
+    is_here, is_due = db.execute(select(copy, due)).one()
+    return DraftCopyView(folder.name, bool(is_here), folder.trouble if is_due and not is_here else "")
 
 
 def _outbox(db: Connection, sealer: Sealer, case_id: str, reference: str) -> tuple[OutboxRow, ...]:

@@ -243,8 +243,18 @@ class CorrectionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class DraftCopyView:
+    """Where the draft stands in the mailbox. `here`: the revision that holds is in `folder`; `trouble` says why a copy
+    that is due is not (code of a FolderRefused), "" when it only was not its turn yet."""
+
+    folder: str
+    here: bool
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CasePage:
-    """Everything Zaak shows. `messages` oldest first, `drafts` newest revision first."""
+    """Everything Zaak shows. `messages` oldest first, `drafts` the one that holds first, then the newest."""
 
     case: Case
     kind: MessageKind
@@ -269,6 +279,7 @@ class CasePage:
     judged_message: str = ""  # the message that `assessment` is about
     corrections: tuple[CorrectionRow, ...] = ()  # oldest first, of this case and of those joined to it
     sampled: str = ""  # the week of whose audit sample it is, while nobody looked
+    draft_copy: DraftCopyView | None = None  # None: drafts are not put in the mailbox, or there is none
 
     @property
     def machine_said_normal(self) -> bool:

@@ -85,13 +85,15 @@ class Intake:
         batch_size: int,
         on_taken_in: Callable[[TakenIn], None] = lambda taken: None,
         watchdog: Callable[[], AbstractContextManager[None]] = nullcontext,
+        look_beside: Callable[[], None] = lambda: None,
     ) -> None:
-        """`watchdog` surrounds the reading of a batch, and ends the process when that never comes back."""
+        """`watchdog` surrounds the reading of a batch, and ends the process when that never comes back. `look_beside`
+        follows Drafts and Sent once what came in is taken in."""
         self._mailbox, self._store = mailbox, store
         self._reader, self._lone_reader, self._taking_in = reader, lone_reader, taking_in
         self._clock, self._owner = clock, owner
         self._courtesy, self._save_sent, self._batch_size = courtesy, save_sent, batch_size
-        self._on_taken_in, self._watchdog = on_taken_in, watchdog
+        self._on_taken_in, self._watchdog, self._look_beside = on_taken_in, watchdog, look_beside
         self._compare_next_time = True  # after a start and after a reconnect
         self.stopping = False  # set by the host: end after the mail at hand
 
@@ -118,6 +120,8 @@ class Intake:
                 self._take_alone(UidRef(status.uidvalidity, uid), report)
             self._do_courtesy(status.uidvalidity)
             self._keep_copies(status.uidvalidity)
+            if not self.stopping:
+                self._look_beside()
             with self._store.begin() as uow:
                 report.unaccounted = uow.folder_mark(self._mailbox.name, status.uidvalidity).unaccounted
         except MailboxUnavailable:
