@@ -16,7 +16,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from triage.bootstrap import TEMPLATES, Product, token_store
 from triage.errors import ConfigError, TriageError
 from triage.logs import get_logger
-from triage.ports import User
+from triage.ports import FolderUse, User
 from triage.services.case_acting import find
 from triage.services.casework import BREAKER_FACT
 from triage.services.staff_acts import StaffActs
@@ -314,6 +314,9 @@ class Host:
 def mailbox_state(product: Product) -> dict[str, object]:
     """How the mailbox is reached, for Beheer: moments, an error code, and what its server wants people to read."""
     state: dict[str, object] = {"idle": product.settings.mailbox.idle and product.mailbox.can_wait}
+    with product.store.begin() as uow:
+        beside = [(use, uow.folder_beside(use)) for use in FolderUse]
+    state["folders"] = [{"use": str(use), "name": one.name, "trouble": one.trouble} for use, one in beside if one]
     if notice := product.store.notices.last("mailbox"):
         state |= {"notice": notice[0], "notice_at": notice[1]}
     if product.settings.mailbox.oauth.grant:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 
 from sqlalchemy import delete, exists, select, update
@@ -69,6 +69,11 @@ class FolderPart(SentReplyPart, DraftPart):
         self._db.execute(
             statement.on_conflict_do_update(index_elements=["name"], set_={"value": to_json(asdict(folder))})
         )
+
+    def note_folder_trouble(self, use: FolderUse, trouble: str) -> None:
+        kept = self.folder_beside(use)
+        if kept is not None and kept.trouble != trouble:
+            self.keep_folder_beside(use, replace(kept, trouble=trouble))
 
     # ---------------------------------------------------------------- answers from the mail program
 

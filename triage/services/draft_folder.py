@@ -193,7 +193,8 @@ class DraftFolder:
             except Exception as exc:  # one case must not keep the others from their copy
                 get_logger().error("draft_not_placed", case_id=case_id, exc_info=exc)
         if due:
-            self._note(trouble)
+            with self._store.begin() as uow:
+                uow.note_folder_trouble(FolderUse.DRAFTS, trouble)
 
     def _place(self, case_id: str) -> str:
         """One case's copies: the text that holds once, no other. The code of what could not be done, else ""."""
@@ -219,9 +220,3 @@ class DraftFolder:
 
     def _copy_of(self, revision: DraftRevision, case: Case, thread: Sequence[str], now: datetime) -> tuple[bytes, str]:
         return self._letters.draft_copy(revision.content, case=case, revision=revision.revision, thread=thread, now=now)
-
-    def _note(self, trouble: str) -> None:
-        with self._store.begin() as uow:
-            kept = uow.folder_beside(FolderUse.DRAFTS) or FolderBeside(self._mailbox.name)
-            if kept.trouble != trouble:
-                uow.keep_folder_beside(FolderUse.DRAFTS, replace(kept, trouble=trouble))

@@ -17,9 +17,9 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from triage.core.mail import TRIAGED, FetchedMail, UidRef
-from triage.errors import MailboxUnavailable, Retryable, StoreUnavailable
+from triage.errors import FolderRefused, MailboxUnavailable, Retryable, StoreUnavailable
 from triage.logs import get_logger
-from triage.ports import Clock, FolderMark, FolderStatus, Mailbox, Store
+from triage.ports import Clock, FolderMark, FolderStatus, FolderUse, Mailbox, Store
 from triage.services.reading import Reader, Reading, Unread
 from triage.services.taking_in import TakenIn, TakingIn
 
@@ -333,6 +333,7 @@ class Intake:
         name = self._mailbox.name
         with self._store.begin() as uow:
             copies = uow.copies_due(name, uidvalidity, limit=_COURTESY_BATCH)
+        trouble = ""
         for copy in copies:
             try:
                 if self._save_sent:
@@ -341,6 +342,10 @@ class Intake:
                     self._mailbox.mark(copy.question_uids, flags=[ANSWERED])
             except MailboxUnavailable as exc:  # a full Sent folder must not stop the mail that comes in
                 get_logger().warning("sent_copy_not_kept", outbox_id=copy.outbox_id, exc_info=exc)
+                trouble = exc.code if isinstance(exc, FolderRefused) else trouble
                 continue
             with self._store.begin() as uow:
                 uow.copy_done(copy.outbox_id, at=self._clock())
+        if copies:
+            with self._store.begin() as uow:
+                uow.note_folder_trouble(FolderUse.SENT, trouble)
