@@ -177,12 +177,13 @@ def test_the_copy_comes_back_when_the_approval_is_taken_back_or_the_case_opened_
     assert len(drafts(case)) == 1
 
 
-@pytest.mark.protocol("X15", "X16", "I22")
+@pytest.mark.protocol("X16", "I22")
 def test_an_answer_lost_after_append_leads_to_one_copy(desk: Harness) -> None:
     desk.mailbox.fail("append_draft_done", MailboxUnavailable("connection lost"))
     desk.mailbox.deliver(mail(1))
     desk.poll()
     assert len(drafts(desk)) == 1  # the server had it
+    desk.wire()
     desk.poll()
     assert len(drafts(desk)) == 1 and len(page(desk).drafts) == 1
     with desk.store.begin() as uow:
@@ -250,7 +251,7 @@ def test_saving_without_a_change_is_no_edit(case: Harness) -> None:
     assert len(drafts(case)) == 1
 
 
-@pytest.mark.protocol("F29", "X17")
+@pytest.mark.protocol("F29")
 def test_an_edit_takes_back_an_approval_that_waits(case: Harness) -> None:
     user = case.user()
     ready(case, user)
@@ -345,7 +346,6 @@ def test_an_answer_written_from_scratch_there_answers_the_case(case: Harness, ra
     assert len(page(case).messages) == 2 and len(case.mailbox.sent) == 1
 
 
-@pytest.mark.protocol("X16")
 def test_our_draft_sent_there_answers_the_case_once(case: Harness) -> None:
     (message,) = drafts(case)
     (uid,) = case.mailbox.drafts.mails
@@ -370,7 +370,6 @@ def test_an_answer_there_stops_the_approved_one_that_waits(case: Harness) -> Non
     assert drafts(case) == []
 
 
-@pytest.mark.protocol("X17", "X18")
 def test_two_answers_are_found_within_one_poll(case: Harness) -> None:
     user = case.user()
     ready(case, user)

@@ -78,7 +78,6 @@ def test_two_edits_are_told_until_the_next_one() -> None:
     )
 
 
-@pytest.mark.protocol("F28")
 def test_two_answers_are_told_until_the_sender_asks_again() -> None:
     page = replace(case_page(1), timeline=(done("answered_twice", state="sent"),))
     assert "Er zijn twee antwoorden verstuurd." in opened(page)
