@@ -23,8 +23,9 @@ class FolderPart(SentReplyPart, DraftPart):
     # ---------------------------------------------------------------- drafts in the mailbox
 
     def draft_copies_due(self, *, limit: int) -> Sequence[str]:
-        due = select(drafts.c.case_id).where(DRAFT_COPY_DUE).distinct().limit(limit)
-        return list(self._db.execute(due).scalars())
+        has_copy = exists().where(draft_copies.c.case_id == drafts.c.case_id)
+        due = select(drafts.c.case_id, has_copy.label("has_copy")).where(DRAFT_COPY_DUE).distinct().subquery()
+        return list(self._db.execute(select(due.c.case_id).order_by(due.c.has_copy.desc()).limit(limit)).scalars())
 
     def draft_copy_settled(self, case_id: str, *, holds: int | None) -> None:
         self._lock_case(case_id)

@@ -220,7 +220,7 @@ class UnitOfWork(Protocol):
         case say so by themselves."""
 
     def draft_copies_due(self, *, limit: int) -> Sequence[str]:
-        """Ids of such cases."""
+        """Ids of such cases, those first that have a copy there: an old text must not be sent."""
 
     def draft_copy_settled(self, case_id: str, *, holds: int | None) -> None:
         """The folder is as it must be while revision `holds` (None: no draft) belongs there; when another one does by

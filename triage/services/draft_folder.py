@@ -36,7 +36,7 @@ from triage.services.letters import Letters
 
 _MOST_READ = 100
 _MOST_AT_FIRST = 500
-_MOST_PLACED = 50
+_MOST_PLACED = 20
 _MACHINE_OR_CLIENT = frozenset({"system", MAIL_CLIENT})
 
 

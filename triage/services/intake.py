@@ -121,7 +121,7 @@ class Intake:
             self._do_courtesy(status.uidvalidity)
             self._keep_copies(status.uidvalidity)
             if not self.stopping:
-                self._look_beside()
+                self._follow_beside()
             with self._store.begin() as uow:
                 report.unaccounted = uow.folder_mark(self._mailbox.name, status.uidvalidity).unaccounted
         except MailboxUnavailable:
@@ -325,6 +325,14 @@ class Intake:
                 self._mailbox.mark(urgent, flags=[FLAGGED])
             with self._store.begin() as uow:
                 uow.courtesy_done(name, uidvalidity, [uid for uid, _ in due])
+
+    def _follow_beside(self) -> None:
+        try:
+            self._look_beside()
+        except Retryable:
+            raise
+        except Exception as exc:  # the loop edge: the mail that came in is safe
+            get_logger().error("folders_beside_failed", exc_info=exc)
 
     def _keep_copies(self, uidvalidity: int) -> None:
         """Replies that left: a copy in the Sent folder, `\\Answered` on their question. A failure is retried alone."""

@@ -14,7 +14,7 @@ from triage.core.case import answered
 from triage.core.draft_copy import MAIL_CLIENT, words_of
 from triage.core.mail import FetchedMail, ParsedMail, without_plus
 from triage.core.parse import parse_mail
-from triage.core.sla import SlaRules
+from triage.core.sla import SlaRules, is_paused, resume
 from triage.errors import Retryable
 from triage.logs import get_logger
 from triage.ports import ApprovedReply, Clock, FolderBeside, FolderUse, FoundFolder, Mailbox, Store, UnitOfWork
@@ -130,6 +130,8 @@ class SentThere:
             if not reached:
                 return True
             self._settle_replies(uow, case_id, sent_at, now)
+            if is_paused(case):  # the time it waited for the sender is not held against it
+                case = resume(case, sent_at, self._rules)
             done = answered(taken_up(case, sent_at, self._rules), sent_at)
             if uow.asked_between(case_id, sent_at):
                 uow.audit("reply_kept_open", at=now, actor="system", case_id=case_id)

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.integration.harness import US, Harness, mail
-from triage.core.case import CaseState
+from triage.core.case import CaseState, WaitingFor
 from triage.core.draft_copy import HEADER, MAIL_CLIENT
+from triage.core.sla import ClockState, clock_state
 from triage.errors import FolderRefused, MailboxUnavailable
 from triage.ports import CasePage, FolderUse, User
 
@@ -391,6 +392,15 @@ def test_a_mail_to_a_colleague_only_answers_nothing(case: Harness) -> None:
     assert page(case).case.state is CaseState.NEW and page(case).case.taken_up_at is None
     assert page(case).messages[-1].from_client and "sent_to_colleague" in actions(case)
     assert len(drafts(case)) == 1
+
+
+def test_the_wait_for_the_sender_is_not_held_against_an_answer_there(case: Harness) -> None:
+    case.casework.wait(REF, user=case.user(), version=page(case).case.version, waiting_for=WaitingFor.SENDER)
+    case.later(days=14)
+    put_sent(case, written(1, "Zo zit het."))
+    case.poll()
+    ended = page(case).case
+    assert ended.state is CaseState.ANSWERED and clock_state(ended, case.now) is ClockState.MET
 
 
 def test_an_answer_older_than_the_last_question_keeps_the_case_open(case: Harness) -> None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from tests.unit.web.fakes import NOW, World, case_page, message
+from triage.core.case import CaseState
 from triage.core.draft_copy import MAIL_CLIENT
 from triage.ports import AuditRow, CasePage, DraftCopyView, DraftRevision
 
@@ -83,6 +84,12 @@ def test_two_answers_are_told_until_the_sender_asks_again() -> None:
     assert "Er zijn twee antwoorden verstuurd." in opened(page)
     asked = replace(page, messages=(*page.messages, message(2, arrived_at=NOW + timedelta(minutes=1))))
     assert "Eén ging weg uit het mailprogramma" not in opened(asked)
+
+
+def test_a_reply_that_was_overtaken_is_told() -> None:
+    page = case_page(1, state=CaseState.ANSWERED, answered_at=NOW)
+    told = opened(replace(page, timeline=(done("reply_overtaken", revision=7),)))
+    assert "Het goedgekeurde antwoord is niet verstuurd." in told and "Het goedgekeurde" not in opened(page)
 
 
 def test_an_answer_from_the_mail_program_is_named_in_the_conversation() -> None:
