@@ -163,7 +163,9 @@ class FakeMailbox:
 
     def uids_beside(self, use: FolderUse, *, above: int = 0) -> Sequence[int]:
         self._called("uids_beside")
-        return sorted(uid for uid in self.beside[use].mails if uid > above)
+        mails = self.beside[use].mails
+        gone = {uid for uid in mails if use is FolderUse.DRAFTS and "\\Deleted" in mails[uid].flags}
+        return sorted(uid for uid in mails if uid > above and uid not in gone)
 
     def headers_beside(self, use: FolderUse, uids: Sequence[int]) -> Mapping[int, bytes]:
         self._called("headers_beside")

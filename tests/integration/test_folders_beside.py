@@ -157,6 +157,13 @@ class TestContract:
         assert mailbox.remove_drafts([first, UidRef(first.uidvalidity, second.uid + 40)]) is True
         assert [raw for raw, _ in server.mails(DRAFTS)] == [draft(9, "van een collega"), draft(2)]
 
+    def test_a_draft_marked_as_deleted_is_gone_and_a_sent_mail_is_not(self, server: Server, mailbox: Mailbox) -> None:
+        for use in FolderUse:
+            server.put(use, draft(1))
+            server.mark_deleted(use)
+            assert mailbox.find_beside(use) is not None
+        assert list(mailbox.uids_beside(DRAFTS)) == [] and len(mailbox.uids_beside(SENT)) == 1
+
     def test_a_draft_under_another_uidvalidity_is_left_alone(self, server: Server, mailbox: Mailbox) -> None:
         placed = mailbox.append_draft(draft(1), at=AT)
         assert placed is not None

@@ -71,8 +71,10 @@ class ImapBeside:
         return FoundFolder(name, status)
 
     def uids(self, *, above: int = 0) -> Sequence[int]:
+        # a draft that is marked as deleted is gone for people; a sent mail was sent all the same
+        there = ["UNDELETED"] if self._use is FolderUse.DRAFTS else []
         with self._opened("listing its mails") as (client, _):
-            return sorted(uid for uid in client.search(["UID", f"{above + 1}:*"]) if uid > above)
+            return sorted(uid for uid in client.search([*there, "UID", f"{above + 1}:*"]) if uid > above)
 
     def headers(self, uids: Sequence[int]) -> Mapping[int, bytes]:
         found: dict[int, bytes] = {}
@@ -143,8 +145,7 @@ class ImapBeside:
 
     def remove(self, refs: Sequence[UidRef]) -> bool:
         """Marks these mails as deleted and expunges them and no others (UID EXPUNGE, RFC 4315). False when the server
-        cannot: then the mark is all. Those that are gone are no error."""
-        self._obey_pause()
+        cannot: then the mark is all. Those that are gone are no error. A full mailbox is no reason to wait."""
         with self._connection.use(f"removing from the {self._use} folder") as client:
             name, exists = self._name(client)
             if not exists:

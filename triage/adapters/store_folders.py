@@ -14,8 +14,8 @@ from triage.adapters.store_drafts import DraftPart
 from triage.adapters.tables import DRAFT_COPY_DUE, approvals, cases, draft_copies, drafts, facts, messages, outbox
 from triage.adapters.views import view_of_mail
 from triage.core.case import OPEN_STATES
-from triage.core.mail import FetchedMail, MessageKind, ParsedMail, UidRef
-from triage.ports import ApprovedReply, DraftCopy, DraftRevision, FolderBeside, FolderUse
+from triage.core.mail import EmailAddress, FetchedMail, MessageKind, ParsedMail, UidRef
+from triage.ports import ApprovedReply, DraftCopy, DraftRevision, FolderBeside, FolderUse, SentLetter
 from triage.row_ids import new_row_id
 
 
@@ -86,13 +86,18 @@ class FolderPart(SentReplyPart, DraftPart):
         )
         return self._db.execute(known.limit(1)).first() is not None
 
-    def sent_texts(self, case_id: str) -> Sequence[str]:
+    def sent_in(self, case_id: str) -> Sequence[SentLetter]:
         rows = self._db.execute(
-            select(messages.c.id, messages.c.view).where(
+            select(messages.c.id, messages.c.internal_date, messages.c.view).where(
                 messages.c.case_id == case_id, messages.c.direction == "out", messages.c.view.is_not(None)
             )
         )
-        return [self._sealer.open_json(row.view, messages, row.id, "view").get("text", "") for row in rows]
+        found = []
+        for row in rows:
+            view = self._sealer.open_json(row.view, messages, row.id, "view")
+            to = frozenset(EmailAddress(pair[1]).normalised for pair in view.get("to", ()))
+            found.append(SentLetter(row.internal_date, to, view.get("text", "")))
+        return found
 
     def add_sent_message(
         self, case_id: str, mail: FetchedMail, parsed: ParsedMail, *, identity_key: str, sent_at: datetime, at: datetime

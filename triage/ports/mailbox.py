@@ -75,7 +75,7 @@ class Mailbox(Protocol):
         three calls below belong to the UIDVALIDITY that this call told."""
 
     def uids_beside(self, use: FolderUse, *, above: int = 0) -> Sequence[int]:
-        """UIDs greater than `above` in that folder, ascending."""
+        """UIDs greater than `above` in that folder, ascending; without drafts that are marked as deleted."""
 
     def headers_beside(self, use: FolderUse, uids: Sequence[int]) -> Mapping[int, bytes]:
         """The header of each of these mails that still exists, without its body."""

@@ -26,6 +26,7 @@ from triage.ports.stored import (
     OutboxItem,
     SameText,
     SentCopy,
+    SentLetter,
     SentMail,
     WatchedCase,
 )
@@ -243,8 +244,8 @@ class UnitOfWork(Protocol):
     def is_known_sent(self, case_id: str, message_id: str) -> bool:
         """A mail of ours with this Message-ID is in the conversation already."""
 
-    def sent_texts(self, case_id: str) -> Sequence[str]:
-        """What we wrote in this case, as sent."""
+    def sent_in(self, case_id: str) -> Sequence[SentLetter]:
+        """What we sent in this case."""
 
     def add_sent_message(
         self, case_id: str, mail: FetchedMail, parsed: ParsedMail, *, identity_key: str, sent_at: datetime, at: datetime

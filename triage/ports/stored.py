@@ -82,6 +82,15 @@ class SentCopy:
 
 
 @dataclass(frozen=True, slots=True)
+class SentLetter:
+    """A mail of ours in a conversation; `to` normalised."""
+
+    at: datetime
+    to: frozenset[str]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class SentMail:
     """A mail of ours that a report can speak of. `approved_by`: whoever released a reply and still has an account."""
 

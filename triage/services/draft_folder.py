@@ -184,10 +184,9 @@ class DraftFolder:
         for case_id in due:
             try:
                 trouble = self._place(case_id) or trouble
-            except FolderRefused as exc:  # the next case would meet the same
-                get_logger().warning("draft_not_kept", reason=exc.code, hint=str(exc))
+            except FolderRefused as exc:  # the next case may only have something to take away
                 trouble = exc.code
-                break
+                get_logger().warning("draft_not_kept", case_id=case_id, reason=exc.code, hint=str(exc))
             except Retryable:
                 raise
             except Exception as exc:  # one case must not keep the others from their copy
@@ -204,6 +203,12 @@ class DraftFolder:
             wanted = uow.revision_for_folder(case_id)
             copies = uow.draft_copies(case_id)
         keep = next((copy for copy in copies if wanted and copy.revision == wanted.revision), None)
+        old = [copy.ref for copy in copies if copy is not keep and not copy.with_files]
+        expunged = True
+        if old:  # first: an old text must not be sent, whatever becomes of the new one
+            expunged = self._mailbox.remove_drafts(old)
+            with self._store.begin() as uow:
+                uow.forget_draft_copies(old)
         if wanted is not None and keep is None:
             raw, message_id = self._copy_of(wanted, case, self._queries.thread_ids(case.reference), now)
             ref = self._mailbox.append_draft(raw, at=now)
@@ -211,10 +216,7 @@ class DraftFolder:
                 uow.add_thread_id(case_id, message_id, at=now)
                 if ref is not None:
                     uow.keep_draft_copy(case_id, DraftCopy(ref, wanted.revision))
-        old = [copy.ref for copy in copies if copy is not keep and not copy.with_files]
-        expunged = self._mailbox.remove_drafts(old) if old else True
         with self._store.begin() as uow:
-            uow.forget_draft_copies(old)
             uow.draft_copy_settled(case_id, holds=wanted.revision if wanted else None)
         return "" if expunged else "no_uidplus"
 

@@ -25,6 +25,7 @@ from triage.services.taking_in import identity_key
 _BATCH = 50
 _MOST_PER_LOOK = 500
 _READ_AGAIN = 200  # after another UIDVALIDITY: what we know already is left out by its Message-ID
+_ONE_SENDING = timedelta(hours=1)
 _TWICE_WITHIN = timedelta(hours=24)
 _ON_THE_WAY = frozenset({"due", "deferred", "sending", "sent", "uncertain"})
 
@@ -53,7 +54,9 @@ class SentThere:
             linked += self._read(batch)
             folder = replace(folder, uid=max(folder.uid, batch[-1]))
             self._keep(folder)
-        if not uids and folder != kept:
+        if len(uids) < _MOST_PER_LOOK:  # the last ones may have been expunged since
+            folder = replace(folder, uid=max(folder.uid, found.status.uidnext - 1))
+        if folder != kept:
             self._keep(folder)
         return linked
 
@@ -120,8 +123,8 @@ class SentThere:
                 return False
             if mail.message_id and uow.is_known_sent(case_id, mail.message_id):
                 return False
-            if words_of(mail.text) in map(words_of, uow.sent_texts(case_id)):
-                return False  # a server that gives what the relay sent another Message-ID
+            if self._is_our_own(uow, case_id, mail, sent_at):
+                return False
             uow.add_sent_message(case_id, fetched, mail, identity_key=key, sent_at=sent_at, at=now)
             reached = reaches_sender(uow, case_id, mail, self._own)
             uow.audit(
@@ -139,6 +142,15 @@ class SentThere:
                 uow.save_case(done)
             uow.draft_copy_due(case_id)
         return True
+
+    @staticmethod
+    def _is_our_own(uow: UnitOfWork, case_id: str, mail: ParsedMail, sent_at: datetime) -> bool:
+        """A copy of what is in the conversation, under another Message-ID: some servers give theirs a new one."""
+        to = frozenset(one.normalised for one in mail.to)
+        return any(
+            abs(sent_at - sent.at) <= _ONE_SENDING and sent.to == to and words_of(sent.text) == words_of(mail.text)
+            for sent in uow.sent_in(case_id)
+        )
 
     def _settle_replies(self, uow: UnitOfWork, case_id: str, sent_at: datetime, now: datetime) -> None:
         """An approved reply that still waits does not leave any more; one that left as well is said to people."""

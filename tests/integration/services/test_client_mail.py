@@ -474,6 +474,33 @@ def test_a_browser_reply_is_once_in_sent_and_is_no_second_answer(case: Harness, 
     assert not page(case).messages[-1].from_client
 
 
+def test_a_copy_under_another_message_id_is_no_second_answer_but_the_same_text_to_another_is(case: Harness) -> None:
+    user = case.user()
+    ready(case, user)
+    approve(case, user)
+    case.later(seconds=25)
+    case.relay_once()
+    (raw,) = [raw for envelope, raw in case.sender.sent if envelope.reverse_path]
+    message_id = read(raw)["Message-ID"]
+    put_sent(case, raw.replace(str(message_id).encode(), b"<provider-1@outlook.example>"))
+    case.poll()
+    assert len(page(case).messages) == 2 and "answered_twice" not in actions(case)
+    put_sent(case, written(1, "Weet jij dit?", to="expert@vws.example"))
+    put_sent(case, written(2, "Weet jij dit?", to=SENDER))
+    case.poll()
+    assert len(page(case).messages) == 4
+
+
+@pytest.mark.protocol("I22")
+def test_an_old_text_goes_even_when_the_new_one_cannot_be_kept(case: Harness) -> None:
+    ready(case, case.user())
+    case.mailbox.fail("append_draft", FolderRefused("the draft was not kept", code="full"))
+    case.poll()
+    assert drafts(case) == []
+    case.poll()
+    assert [text(one)[:12] for one in drafts(case)] == ["Beste vrager"]
+
+
 def test_an_erased_case_gets_nothing_back(case: Harness) -> None:
     put_sent(case, written(1, "Zo zit het."))
     case.poll()

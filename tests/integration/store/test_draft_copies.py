@@ -101,7 +101,8 @@ def test_a_mail_sent_elsewhere_joins_the_conversation_sealed_and_once(store: Sql
         uow.add_sent_message(case.id, raw, mail, identity_key="sent:a", sent_at=NOW, at=NOW)
         assert uow.message_by_identity("sent:a") is not None
         assert mail.message_id and uow.is_known_sent(case.id, mail.message_id)
-        assert uow.sent_texts(case.id) == ["Zo zit het, Marker."]
+        (sent,) = uow.sent_in(case.id)
+        assert (sent.at, sent.text, bool(sent.to)) == (NOW, "Zo zit het, Marker.", True)
         assert list(uow.cases_by_message_ids([mail.message_id])) == [case.id]
     shown = store.queries.case_page(case.reference).messages[-1]
     assert (shown.direction, shown.from_client, shown.text) == ("out", True, "Zo zit het, Marker.")
