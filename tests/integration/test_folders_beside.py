@@ -35,6 +35,9 @@ class Server(Protocol):
     def put(self, use: FolderUse, raw: bytes) -> None:
         """A mail program stores a mail in this folder."""
 
+    def deliver(self, raw: bytes) -> None:
+        """A mail arrives in the inbox."""
+
     def mails(self, use: FolderUse) -> list[tuple[bytes, set[str]]]: ...
     def mark_deleted(self, use: FolderUse) -> None:
         """A mail program marks all mails of this folder as deleted and does not expunge them."""
@@ -49,6 +52,9 @@ class FakeServer:
 
     def put(self, use: FolderUse, raw: bytes) -> None:
         self.fake.beside[use].put(raw, AT)
+
+    def deliver(self, raw: bytes) -> None:
+        self.fake.deliver(raw, AT)
 
     def mails(self, use: FolderUse) -> list[tuple[bytes, set[str]]]:
         return [(stored.raw, set(stored.flags)) for stored in self.fake.beside[use].mails.values()]
@@ -72,6 +78,9 @@ class RealServer:
 
     def put(self, use: FolderUse, raw: bytes) -> None:
         self.colleague.append(self.names[use], raw, msg_time=AT)
+
+    def deliver(self, raw: bytes) -> None:
+        self.colleague.append("INBOX", raw, msg_time=AT)
 
     def mails(self, use: FolderUse) -> list[tuple[bytes, set[str]]]:
         self.colleague.select_folder(self.names[use], readonly=True)
@@ -177,6 +186,16 @@ class TestContract:
         list(mailbox.fetch_beside(SENT, mailbox.uids_beside(SENT)))
         mailbox.append_draft(draft(1), at=AT)
         assert mailbox.status() == before and list(mailbox.uids()) == []
+
+    def test_a_mail_that_comes_during_a_look_beside_is_news(self, server: Server, mailbox: Mailbox) -> None:
+        mailbox.status()
+        server.put(SENT, draft(1))
+        assert mailbox.find_beside(SENT) is not None
+        list(mailbox.uids_beside(SENT))
+        assert mailbox.wait_for_news(0.05) is False
+        list(mailbox.uids_beside(SENT))
+        server.deliver(draft(2))
+        assert mailbox.wait_for_news(20) is True
 
 
 # ---------------------------------------------------------------- only on servers

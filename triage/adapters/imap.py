@@ -55,7 +55,7 @@ class ImapMailbox:
         self._waker = Waker()
         self.can_wait = settings.idle
         self._idle_refused = False  # offered, but answered NO or BAD: not asked for again
-        self._uidvalidity: int | None = None  # what the last status() said: UIDs of our caller belong to it
+        self._told: FolderStatus | None = None  # by the last status(): UIDs of our caller belong to its UIDVALIDITY
         self._told_keywords_lost = False
 
     # ---------------------------------------------------------------- finding
@@ -75,8 +75,8 @@ class ImapMailbox:
                     folder = None
             if folder is None:
                 folder = self._connection.select(client)
-        self._uidvalidity = folder.uidvalidity
-        return FolderStatus(folder.uidvalidity, folder.uidnext, folder.messages)
+        self._told = FolderStatus(folder.uidvalidity, folder.uidnext, folder.messages)
+        return self._told
 
     def uids(self) -> Sequence[int]:
         """All UIDs, ascending."""
@@ -179,6 +179,11 @@ class ImapMailbox:
         if self._waker.is_woken() or not self.can_wait:
             return False
         with self._connection.selected("waiting for new mail") as (client, folder):
+            if self._told is not None and (folder.uidnext, folder.messages) != (
+                self._told.uidnext,
+                self._told.messages,
+            ):
+                return True  # opened anew after a look beside it: the server announces nothing of what it tells then
             if self._idle_refused or not client.has_capability("IDLE"):
                 self.can_wait = False
                 return False
@@ -221,7 +226,7 @@ class ImapMailbox:
 
     def _same_uids(self, folder: Folder) -> None:
         """UIDs mean nothing under another UIDVALIDITY: after a reconnect that brought one, start the poll anew."""
-        if self._uidvalidity is not None and folder.uidvalidity != self._uidvalidity:
+        if self._told is not None and folder.uidvalidity != self._told.uidvalidity:
             raise MailboxUnavailable(
                 f"{self._connection.server}: the folder got another UIDVALIDITY during the poll; "
                 "the next poll reads it anew"
