@@ -57,6 +57,7 @@ class Host:
         self._mailbox_free = asyncio.Lock()  # one connection, one user of it: the poll, a look, or the wait for news
         self._polled = asyncio.Event()  # the mailbox was read: from now on news can be waited for
         self._polling = self._stopping = False
+        self._polls = 0  # begun so far
         self._running: set[asyncio.Task[Any]] = set()
         self._look: asyncio.Task[None] | None = None
         self._unrecorded: set[str] = set()  # jobs whose last end could not be written: the store takes nothing
@@ -164,6 +165,7 @@ class Host:
     async def _poll(self) -> bool:
         """False when another node polls: this one can say nothing of the mailbox's health."""
         self._polling = True
+        self._polls += 1
         self.product.mailbox.stop_waiting()
         try:
             async with self._mailbox_free:
@@ -203,7 +205,9 @@ class Host:
                 if news or not can_wait:
                     self._polled.clear()
             job = self._scheduler.get_job("poll") if news and not self._polling else None
-            if job is not None and not self._stopping:
+            begun = self._polls
+            # more than once: while the end of the last poll is being written, the scheduler begins no other
+            while job is not None and not self._stopping and self._polls == begun:
                 job.modify(next_run_time=self.product.clock())
                 await asyncio.sleep(_NEWS_PAUSE_SECONDS)
 
