@@ -6,14 +6,14 @@ import email
 import email.policy
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from triage.core.mail import FetchedMail, UidRef
 from triage.errors import DeliveryRefused, MailboxUnavailable, TriageError
-from triage.ports import Envelope, FolderStatus
+from triage.ports import Envelope, FolderStatus, FolderUse, FoundFolder
 
 
 @dataclass
@@ -23,8 +23,34 @@ class StoredMail:
     flags: set[str] = field(default_factory=set)
 
 
+@dataclass
+class FakeFolder:
+    """Drafts or Sent on the server's side, as a mail program sees it."""
+
+    name: str
+    uidvalidity: int = 7
+    mails: dict[int, StoredMail] = field(default_factory=dict)
+    last_uid: int = 0
+
+    def put(self, raw: bytes, at: datetime, flags: Sequence[str] = ()) -> int:
+        self.last_uid += 1
+        self.mails[self.last_uid] = StoredMail(raw, at, set(flags))
+        return self.last_uid
+
+    def replace(self, uid: int, raw: bytes, at: datetime) -> int:
+        """As mail programs save an edited draft: a new mail, then the old one goes."""
+        new = self.put(raw, at, ("\\Draft", "\\Seen"))
+        self.mails.pop(uid)
+        return new
+
+    @property
+    def raws(self) -> list[bytes]:
+        return [stored.raw for stored in self.mails.values() if "\\Deleted" not in stored.flags]
+
+
 class FakeMailbox:
-    """A mailbox in memory. What a test does to the server's side: `deliver`, `expunge`, `new_uidvalidity`, `fail`."""
+    """A mailbox in memory. What a test does to the server's side: `deliver`, `expunge`, `new_uidvalidity`, `fail`, and
+    what it changes in `beside`; `uidplus` False is a server that can only mark as deleted."""
 
     def __init__(
         self,
@@ -39,7 +65,8 @@ class FakeMailbox:
         self.keywords = keywords
         self.uidvalidity = 1
         self.mails: dict[int, StoredMail] = {}
-        self.sent: list[tuple[bytes, datetime]] = []
+        self.beside = {FolderUse.DRAFTS: FakeFolder("Concepten"), FolderUse.SENT: FakeFolder("Verzonden")}
+        self.uidplus = True
         self.calls: list[str] = []
         self.closed = False
         self.can_wait = True
@@ -70,6 +97,14 @@ class FakeMailbox:
         """The next call of `method` (any, when empty) raises."""
         failure = error or MailboxUnavailable("IMAP server imap.test.example:993: connection lost")
         self._failures.extend([(method, failure)] * times)
+
+    @property
+    def sent(self) -> list[tuple[bytes, datetime]]:
+        return [(stored.raw, stored.internal_date) for stored in self.beside[FolderUse.SENT].mails.values()]
+
+    @property
+    def drafts(self) -> FakeFolder:
+        return self.beside[FolderUse.DRAFTS]
 
     def flags(self, uid: int) -> set[str]:
         return set(self.mails[uid].flags)
@@ -117,9 +152,57 @@ class FakeMailbox:
 
     def append_sent(self, raw: bytes, *, at: datetime) -> None:
         self._called("append_sent")
+        self._append(FolderUse.SENT, raw, at, ("\\Seen",))
+
+    def find_beside(self, use: FolderUse) -> FoundFolder | None:
+        self._called("find_beside")
+        folder = self.beside.get(use)
+        if folder is None:
+            return None
+        return FoundFolder(folder.name, FolderStatus(folder.uidvalidity, folder.last_uid + 1, len(folder.mails)))
+
+    def uids_beside(self, use: FolderUse, *, above: int = 0) -> Sequence[int]:
+        self._called("uids_beside")
+        mails = self.beside[use].mails
+        gone = {uid for uid in mails if use is FolderUse.DRAFTS and "\\Deleted" in mails[uid].flags}
+        return sorted(uid for uid in mails if uid > above and uid not in gone)
+
+    def headers_beside(self, use: FolderUse, uids: Sequence[int]) -> Mapping[int, bytes]:
+        self._called("headers_beside")
+        mails = self.beside[use].mails
+        return {uid: mails[uid].raw.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" for uid in uids if uid in mails}
+
+    def fetch_beside(self, use: FolderUse, uids: Sequence[int]) -> Iterator[FetchedMail]:
+        self._called("fetch_beside")
+        folder = self.beside[use]
+        for uid in sorted(set(uids) & folder.mails.keys()):
+            stored = folder.mails[uid]
+            ref = UidRef(folder.uidvalidity, uid)
+            yield FetchedMail(ref, stored.internal_date.astimezone(UTC), len(stored.raw), stored.raw)
+
+    def append_draft(self, raw: bytes, *, at: datetime) -> UidRef | None:
+        self._called("append_draft")
+        placed = self._append(FolderUse.DRAFTS, raw, at, ("\\Draft", "\\Seen"))
+        self._called("append_draft_done")  # the server has it, and the connection is lost before its answer
+        return placed
+
+    def remove_drafts(self, refs: Sequence[UidRef]) -> bool:
+        self._called("remove_drafts")
+        folder = self.drafts
+        for ref in refs:
+            if ref.uidvalidity == folder.uidvalidity and ref.uid in folder.mails:
+                folder.mails[ref.uid].flags.add("\\Deleted")
+                if self.uidplus:
+                    del folder.mails[ref.uid]
+        return self.uidplus
+
+    def _append(self, use: FolderUse, raw: bytes, at: datetime, flags: Sequence[str]) -> UidRef:
+        folder = self.beside.setdefault(use, FakeFolder(use.capitalize()))
         message_id = _message_id(raw)
-        if message_id is None or all(_message_id(kept) != message_id for kept, _ in self.sent):
-            self.sent.append((raw, at))
+        for uid, stored in folder.mails.items():
+            if message_id is not None and _message_id(stored.raw) == message_id and "\\Deleted" not in stored.flags:
+                return UidRef(folder.uidvalidity, uid)
+        return UidRef(folder.uidvalidity, folder.put(raw, at, flags))
 
     def wait_for_news(self, seconds: float) -> bool:
         """Compares with the last `status()`; sleeps in small steps, as a server would keep silent."""

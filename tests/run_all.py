@@ -1,7 +1,7 @@
 """What `make test` does: bring what is missing, then format, lint, types and all tests.
 
-As root with apt it installs Dovecot, PostgreSQL and Chromium; elsewhere it runs what it can and says loudly which
-tests were skipped and how to get them. With TRIAGE_TEST_REQUIRE_SERVERS=1 a missing server is a failure.
+As root with apt it installs Dovecot, PostgreSQL, Chromium and NeoMutt; elsewhere it runs what it can and says loudly
+which tests were skipped and how to get them. With TRIAGE_TEST_REQUIRE_SERVERS=1 a missing server is a failure.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ SERVERS = {
     "dovecot-imapd": lambda: shutil.which("dovecot"),
     "postgresql": lambda: any(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or shutil.which("initdb"),
     "chromium": lambda: shutil.which("chromium"),
+    "neomutt": lambda: shutil.which("neomutt"),
 }
 
 

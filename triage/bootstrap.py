@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import functools
 import os
@@ -33,7 +34,9 @@ from triage.services.alerts import Alerts
 from triage.services.approval import Approval
 from triage.services.audit_sample import AuditSample
 from triage.services.casework import Casework
+from triage.services.client_mail import ClientMail
 from triage.services.digest import Digest
+from triage.services.draft_folder import DraftFolder
 from triage.services.intake import Intake
 from triage.services.judgement_report import JudgementWatch
 from triage.services.letters import Letters
@@ -46,6 +49,7 @@ from triage.services.relay import Relay
 from triage.services.renewing import Renewing
 from triage.services.rescreen import Rescreen
 from triage.services.restored import RestoreGuard
+from triage.services.sent_there import SentThere
 from triage.services.taking_in import TakenIn, TakingIn
 from triage.services.watch import DeadlineWatch
 from triage.settings import ROOT, Settings
@@ -72,6 +76,7 @@ class Product:
     classifier: SwitchableClassifier[HybridClassifier]
     models: Models
     letters: Letters
+    client_mail: ClientMail
     intake: Intake
     relay: Relay
     watch: DeadlineWatch
@@ -237,6 +242,24 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
     sender = SmtpSender(settings.smtp, tokens=tokens)
     lone_reader = ChildReader(functools.partial(reader_for, settings))
     reader = reader_for(settings, classifier)
+    client_mail = ClientMail(
+        sent=SentThere(mailbox=mailbox, store=store, rules=rules, clock=clock, own_addresses=settings.own_addresses),
+        drafts=DraftFolder(
+            mailbox=mailbox,
+            store=store,
+            queries=store.queries,
+            letters=letters,
+            rules=rules,
+            clock=clock,
+            own_addresses=settings.own_addresses,
+            writing=live,
+        )
+        if settings.mailbox.save_drafts
+        else None,
+        store=store,
+        clock=clock,
+        owner=owner,
+    )
     intake = Intake(
         mailbox=mailbox,
         store=store,
@@ -257,6 +280,7 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
         batch_size=settings.mailbox.batch_size,
         on_taken_in=on_taken_in,
         watchdog=ended_when_stuck,
+        look_beside=client_mail.look_once,
     )
     relay = Relay(
         store=store,
@@ -268,6 +292,7 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
         acknowledge=live,
         renewing=Renewing(letters=letters, owner=owner),
         before_sending=guard.before_sending,
+        look_first=functools.partial(asyncio.to_thread, client_mail.look_before_release),
     )
     watch = DeadlineWatch(
         store=store,
@@ -310,6 +335,7 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
         classifier=classifier,
         models=models_for(settings, store, lambda: running_model(classifier.model, classifier.fault), clock),
         letters=letters,
+        client_mail=client_mail,
         intake=intake,
         relay=relay,
         watch=watch,

@@ -23,6 +23,15 @@ class MailboxUnavailable(Retryable):
     """IMAP: connect or login failed, the folder is missing, or the connection was lost."""
 
 
+class FolderRefused(MailboxUnavailable):
+    """IMAP: the server takes nothing into this folder now; the connection is in order. `code`: full, too_big,
+    read_only, missing or refused."""
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class TokenUnavailable(Retryable):
     """OAuth2: no access token can be had now."""
 

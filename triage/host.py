@@ -16,7 +16,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from triage.bootstrap import TEMPLATES, Product, token_store
 from triage.errors import ConfigError, TriageError
 from triage.logs import get_logger
-from triage.ports import User
+from triage.ports import FolderUse, User
 from triage.services.case_acting import find
 from triage.services.casework import BREAKER_FACT
 from triage.services.sla_report import MonthOfPromises
@@ -32,6 +32,7 @@ _SELDOM = dict.fromkeys(("rescreen", "audit_sample", "judgement"), timedelta(sec
 """Jobs that run less often than the mailbox alarm: how long one may be silent before it counts as late."""
 _RETRY = timedelta(seconds=20)  # of a seldom job that failed
 _STOP_SECONDS = 20
+_LOOK_SECONDS = 10.0  # how long a reply waits at most for a look at Sent: less than any sensible poll
 _NEWS_PAUSE_SECONDS = 0.05  # a server that announces without end does not get a poll without end
 
 
@@ -56,10 +57,12 @@ class Host:
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 60},
         )
         self._relay_wanted = asyncio.Event()
-        self._mailbox_free = asyncio.Lock()  # one connection, one user of it: the poll, or the wait for news
+        self._mailbox_free = asyncio.Lock()  # one connection, one user of it: the poll, a look, or the wait for news
         self._polled = asyncio.Event()  # the mailbox was read: from now on news can be waited for
         self._polling = self._stopping = False
+        self._polls = 0  # begun so far
         self._running: set[asyncio.Task[Any]] = set()
+        self._look: asyncio.Task[None] | None = None
         self._unrecorded: set[str] = set()  # jobs whose last end could not be written: the store takes nothing
 
     def listen(self) -> socket.socket:
@@ -93,6 +96,7 @@ class Host:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, server.leave)
+        product.relay.look_first = self._look_before_release
         settings = product.settings
         self._every(settings.mailbox.poll_seconds, "poll", self._poll)
         self._every(settings.smtp.relay_seconds, "relay", self._relay)
@@ -164,6 +168,7 @@ class Host:
     async def _poll(self) -> bool:
         """False when another node polls: this one can say nothing of the mailbox's health."""
         self._polling = True
+        self._polls += 1
         self.product.mailbox.stop_waiting()
         try:
             async with self._mailbox_free:
@@ -203,7 +208,9 @@ class Host:
                 if news or not can_wait:
                     self._polled.clear()
             job = self._scheduler.get_job("poll") if news and not self._polling else None
-            if job is not None and not self._stopping:
+            begun = self._polls
+            # more than once: while the end of the last poll is being written, the scheduler begins no other
+            while job is not None and not self._stopping and self._polls == begun:
                 job.modify(next_run_time=self.product.clock())
                 await asyncio.sleep(_NEWS_PAUSE_SECONDS)
 
@@ -212,6 +219,30 @@ class Host:
         if report.unavailable:
             raise TriageError(report.unavailable)
         return True
+
+    async def _look_before_release(self) -> None:
+        """Before a reply leaves: did somebody answer from a mail program? At most some seconds, also while a long poll
+        has the mailbox or its server is silent: then the reply leaves, and the next poll looks."""
+        if not await asyncio.to_thread(self.product.client_mail.reply_is_due):
+            return
+        if self._look is None or self._look.done():
+            self._look = asyncio.create_task(self._look_beside())
+            self._running.add(self._look)
+            self._look.add_done_callback(self._running.discard)
+        # not wait_for: a thread that waits for the server cannot be ended, and must keep the mailbox meanwhile
+        done, _ = await asyncio.wait({self._look}, timeout=_LOOK_SECONDS)
+        if not done:
+            get_logger().warning("no_look_before_release", seconds=_LOOK_SECONDS)
+
+    async def _look_beside(self) -> None:
+        self.product.mailbox.stop_waiting()
+        async with self._mailbox_free:
+            try:
+                await asyncio.to_thread(self.product.client_mail.look_once)
+            except TriageError as exc:
+                get_logger().error("look_failed", error=type(exc).__name__, hint=str(exc))
+            except Exception as exc:  # the loop edge: the polls go on
+                get_logger().error("look_failed", exc_info=exc)
 
     async def _watch(self) -> bool:
         await asyncio.to_thread(self.product.watch.watch_once)
@@ -291,6 +322,9 @@ class Host:
 def mailbox_state(product: Product) -> dict[str, object]:
     """How the mailbox is reached, for Beheer: moments, an error code, and what its server wants people to read."""
     state: dict[str, object] = {"idle": product.settings.mailbox.idle and product.mailbox.can_wait}
+    with product.store.begin() as uow:
+        beside = [(use, uow.folder_beside(use)) for use in FolderUse]
+    state["folders"] = [{"use": str(use), "name": one.name, "trouble": one.trouble} for use, one in beside if one]
     if notice := product.store.notices.last("mailbox"):
         state |= {"notice": notice[0], "notice_at": notice[1]}
     if product.settings.mailbox.oauth.grant:

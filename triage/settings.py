@@ -173,6 +173,8 @@ class MailboxSettings(_Section):
     ca_file: str
     addresses: Addresses
     folder: str = Field(min_length=1)
+    drafts_folder: str
+    save_drafts: bool
     sent_folder: str
     save_sent: bool
     poll_seconds: float = Field(ge=1, le=3600)

@@ -55,6 +55,8 @@ def mailbox_settings() -> Callable[..., MailboxSettings]:
             "ca_file": "",
             "addresses": (),
             "folder": "INBOX",
+            "drafts_folder": "Drafts",
+            "save_drafts": True,
             "sent_folder": "Sent",
             "save_sent": True,
             "poll_seconds": 30,

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ from triage.services.alerts import Alerts, next_service_moment
 from triage.services.approval import Approval
 from triage.services.audit_sample import AuditSample
 from triage.services.casework import Casework
+from triage.services.client_mail import ClientMail
 from triage.services.digest import Digest
+from triage.services.draft_folder import DraftFolder
 from triage.services.intake import Intake, PollReport
 from triage.services.letters import Letters
 from triage.services.promising import Promising
@@ -31,6 +34,7 @@ from triage.services.redraft import Redraft
 from triage.services.relay import Relay, RelayReport
 from triage.services.renewing import Renewing
 from triage.services.rescreen import Rescreen
+from triage.services.sent_there import SentThere
 from triage.services.taking_in import TakenIn, TakingIn
 from triage.services.watch import DeadlineWatch
 from triage.settings import Organisation, TelephoneSettings
@@ -88,6 +92,7 @@ class Harness:
     open_with: Callable[[str, Keyring], SqlStore] = open_store
     owner: str = "node-1"
     calendar: WorkCalendar = field(default_factory=WorkCalendar)
+    save_drafts: bool = True
 
     def __post_init__(self) -> None:
         self.now = START
@@ -134,6 +139,26 @@ class Harness:
         self.taking_in = TakingIn(
             store=self.store, letters=self.letters, alerts=self.alerts, policy=policy, clock=self.clock
         )
+        self.client_mail = ClientMail(
+            sent=SentThere(
+                mailbox=self.mailbox, store=self.store, rules=self.rules, clock=self.clock, own_addresses=(US,)
+            ),
+            drafts=DraftFolder(
+                mailbox=self.mailbox,
+                store=self.store,
+                queries=self.store.queries,
+                letters=self.letters,
+                rules=self.rules,
+                clock=self.clock,
+                own_addresses=(US,),
+                writing=self.mode == "live",
+            )
+            if self.save_drafts
+            else None,
+            store=self.store,
+            clock=self.clock,
+            owner=self.owner,
+        )
         self.intake = Intake(
             mailbox=self.mailbox,
             store=self.store,
@@ -146,6 +171,7 @@ class Harness:
             save_sent=True,
             batch_size=10,
             on_taken_in=self.taken.append,
+            look_beside=self.client_mail.look_once,
         )
         self.renewing = Renewing(letters=self.letters, owner=self.owner)
         self.relay = Relay(
@@ -157,6 +183,7 @@ class Harness:
             acknowledge=self.mode == "live",
             renewing=self.renewing,
             per_minute=self.per_minute,
+            look_first=partial(asyncio.to_thread, self.client_mail.look_before_release),
         )
         self.watch = DeadlineWatch(
             store=self.store,

@@ -36,9 +36,11 @@ class Rounds:
         self._empty.mkdir()
         Harness(self._empty).store.close()
         self._numbers = iter(range(10_000))
+        self.drafts = 0
 
     def run(self, proxy: CuttingProxy, *, answers: int | None = None, sent: int | None = None) -> Harness:
-        """Cuts once, after so many bytes; polls until all is in; returns the desk, its servers closed."""
+        """Cuts once, after so many bytes; polls until all is in and each draft in its folder; returns the desk, its
+        servers closed. `drafts` then says how many drafts stand in the folder."""
         account, _ = self._dovecot.account()
         client = self._dovecot.client(account)
         client.multiappend("INBOX", MAILS)
@@ -57,11 +59,20 @@ class Rounds:
             except MailboxUnavailable:
                 moment[0] += 400  # the back-off is over
                 continue
-            if desk.summary()["received"] == len(MAILS):
+            if desk.summary()["received"] == len(MAILS) and self._all_placed(desk):
                 break
         desk.mailbox.close()
         asyncio.run(desk.relay.relay_once())
+        client = self._dovecot.client(account)
+        client.select_folder("Concepten", readonly=True)
+        self.drafts = len(client.search())
+        client.logout()
         return desk
+
+    @staticmethod
+    def _all_placed(desk: Harness) -> bool:
+        with desk.store.begin() as uow:
+            return not uow.draft_copies_due(limit=1)
 
 
 @pytest.fixture
@@ -78,7 +89,7 @@ def positions(total: int, count: int) -> list[int]:
 
 @pytest.mark.dovecot
 @pytest.mark.slow
-@pytest.mark.protocol("I11", "I12")
+@pytest.mark.protocol("I11", "I12", "I22", "X16")
 @pytest.mark.parametrize(("direction", "count"), [("answers", 44), ("sent", 28)])
 def test_a_cut_at_any_byte_loses_and_doubles_nothing(
     rounds: Rounds, dovecot: DovecotServer, direction: str, count: int
@@ -105,8 +116,8 @@ def test_a_cut_at_any_byte_loses_and_doubles_nothing(
                 for message in desk.store.queries.case_page(taken.reference or "").messages
                 if message.direction == "in"
             )
-            if found != DONE or recipients != expected or not whole:
-                wrong[position] = (found, recipients, whole)
+            if found != DONE or recipients != expected or not whole or rounds.drafts != len(MAILS):
+                wrong[position] = (found, recipients, whole, rounds.drafts)
             desk.store.close()
     assert wrong == {}
     assert len(uncut) <= 3, uncut  # cuts in the goodbye at the end do not show

@@ -291,7 +291,7 @@ class TestScriptedIntake:
     def test_nothing_is_moved_deleted_or_marked_read(self, desk: Harness, mailbox_settings: Make) -> None:
         with ScriptedImap(self.script()) as server:
             self.taken_in_once(desk, server, mailbox_settings)
-            text = "\n".join(server.heard)
+            text = "\n".join(line for line in server.heard if "(\\Draft \\Seen)" not in line)  # our own draft may be
         for word in ("MOVE", "COPY", "EXPUNGE", "CLOSE", "\\Deleted", "\\Seen", "BODY[]", "RFC822 "):
             assert word not in text
         assert "BODY.PEEK[]" in text

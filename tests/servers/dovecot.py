@@ -67,11 +67,11 @@ namespace inbox {{
   separator = {separator}
   prefix = {prefix}
   mailbox {drafts} {{
-    special_use = \\Drafts
+    {drafts_mark}
     auto = subscribe
   }}
   mailbox {sent} {{
-    special_use = \\Sent
+    {sent_mark}
     auto = subscribe
   }}
 {folders}}}
@@ -114,7 +114,8 @@ class DovecotServer:
     """Context manager. `port` speaks plain IMAP (and STARTTLS with `tls`), `tls_port` implicit TLS.
 
     `introspection_url`: login with OAuth2 tokens that this address knows. `passwords`: accounts with a password of
-    their own. `special`: further folders, name to SPECIAL-USE mark. `quota`: mailboxes are full after 40 kB."""
+    their own. `special`: further folders, name to SPECIAL-USE mark. `quota`: mailboxes are full after 40 kB.
+    `marked` False: no SPECIAL-USE marks."""
 
     def __init__(
         self,
@@ -128,7 +129,9 @@ class DovecotServer:
         sent: str = "Verzonden",
         special: Mapping[str, str] | None = None,
         quota: bool = False,
+        marked: bool = True,
     ) -> None:
+        self._marked = marked
         self._introspection_url, self._passwords, self._quota = introspection_url, passwords or {}, quota
         self._prefix, self._separator = prefix, separator
         self._drafts, self._sent, self._special = drafts, sent, special or {}
@@ -162,6 +165,8 @@ class DovecotServer:
                 separator=self._separator,
                 drafts=_quoted(self._drafts),
                 sent=_quoted(self._sent),
+                drafts_mark="special_use = \\Drafts" if self._marked else "",
+                sent_mark="special_use = \\Sent" if self._marked else "",
                 folders="".join(
                     f"  mailbox {_quoted(name)} {{\n    special_use = {mark}\n    auto = subscribe\n  }}\n"
                     for name, mark in self._special.items()

@@ -93,10 +93,12 @@ class CuttingProxy:
     """Passes bytes to a server on this machine until told to cut; connections made afterwards pass again.
 
     `cut_after` bytes of answers, or `cut_after_sent` bytes of the client, cuts by itself, once. While `deaf` it
-    swallows everything and keeps the connection: a router that forgot it."""
+    swallows everything and keeps the connection: a router that forgot it. An answer that holds `cut_before` is
+    never passed on: the connection is cut, once. `hide` is taken out of every answer."""
 
     def __init__(self, port: int) -> None:
         self._target = port
+        self.cut_before = self.hide = b""
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self.cut_after: int | None = None
         self.cut_after_sent: int | None = None
@@ -147,7 +149,12 @@ class CuttingProxy:
                 if self.deaf:
                     continue
                 left = self.cut_after if answers else self.cut_after_sent
+                if answers and self.cut_before and self.cut_before in data:
+                    self.cut_before = b""
+                    self.cut()
+                    return
                 if answers:
+                    data = data.replace(self.hide, b"") if self.hide else data
                     self.bytes_answered += len(data)
                 else:
                     self.bytes_sent += len(data)

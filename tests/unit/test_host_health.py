@@ -25,7 +25,7 @@ def healthy(**minutes_ago: float) -> object:
         settings=SimpleNamespace(mailbox=mailbox, acknowledgements=budget),
         store=SimpleNamespace(
             queries=SimpleNamespace(health=lambda: jobs),
-            begin=lambda: nullcontext(SimpleNamespace(fact=lambda name: None)),
+            begin=lambda: nullcontext(SimpleNamespace(fact=lambda name: None, folder_beside=lambda use: None)),
             notices=SimpleNamespace(last=lambda name: None),
         ),
         mailbox=SimpleNamespace(can_wait=True),

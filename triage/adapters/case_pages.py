@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,13 +12,18 @@ from triage.adapters.learning import said_in
 from triage.adapters.rows import Sealer, from_json
 from triage.adapters.store_cases import CASE_COLUMNS
 from triage.adapters.store_drafts import draft_revisions
+from triage.adapters.store_folders import fact_name, folder_from
 from triage.adapters.tables import (
+    DRAFT_COPY_DUE,
     acknowledgements,
     assessments,
     audit,
     case_links,
     cases,
     corrections,
+    draft_copies,
+    drafts,
+    facts,
     messages,
     notes,
     outbox,
@@ -39,6 +45,9 @@ from triage.ports import (
     CaseLink,
     CasePage,
     CorrectionRow,
+    DraftCopyView,
+    DraftRevision,
+    FolderUse,
     MessageView,
     NoteRow,
     NoticeRow,
@@ -84,6 +93,7 @@ def read_case_page(db: Connection, sealer: Sealer, reference: str) -> CasePage:
     labels = sealer.open_json(row.labels, cases, row.id, "labels")
     assessment, judged_message = _assessment(db, sealer, row.id)
     receipt = _acknowledgement(db, row.id)
+    revisions = tuple(draft_revisions(db, sealer, row.id))
     return CasePage(
         case=case_from(row),
         kind=MessageKind(row.kind),
@@ -99,7 +109,8 @@ def read_case_page(db: Connection, sealer: Sealer, reference: str) -> CasePage:
         laws_unclear=row.laws_unclear,
         acknowledgement=receipt,
         promises=_promises(db, row.id, receipt),
-        drafts=tuple(draft_revisions(db, sealer, row.id)),
+        drafts=revisions,
+        draft_copy=_draft_copy(db, row.id, revisions),
         outbox=_outbox(db, sealer, row.id, reference),
         notes=_notes(db, sealer, row.id),
         timeline=_timeline(db, row.id),
@@ -241,6 +252,16 @@ def _promises(db: Connection, case_id: str, receipt: AcknowledgementView | None)
         .order_by(promises.c.at, promises.c.id)
     )
     return (*first, *(promise_from(row, actor=row.display_name or row.actor) for row in rows))
+
+
+def _draft_copy(db: Connection, case_id: str, revisions: Sequence[DraftRevision]) -> DraftCopyView | None:
+    folder = folder_from(db.execute(select(facts.c.value).where(facts.c.name == fact_name(FolderUse.DRAFTS))).scalar())
+    if folder is None or not revisions:
+        return None
+    copy = exists().where(draft_copies.c.case_id == case_id, draft_copies.c.revision == revisions[0].revision)
+    due = exists().where(drafts.c.case_id == case_id, DRAFT_COPY_DUE)
+    is_here, is_due = db.execute(select(copy, due)).one()
+    return DraftCopyView(folder.name, bool(is_here), folder.trouble if is_due and not is_here else "")
 
 
 def _outbox(db: Connection, sealer: Sealer, case_id: str, reference: str) -> tuple[OutboxRow, ...]:

@@ -316,6 +316,12 @@ class OutboxPart(SentMailPart):
 
     # ---------------------------------------------------------------- sending
 
+    def reply_is_due(self, *, now: datetime) -> bool:
+        waiting = select(outbox.c.id).where(
+            CLAIMABLE, outbox.c.rank == OUTBOX_KINDS.index("reply"), outbox.c.due_at <= now
+        )
+        return self._db.execute(waiting.limit(1)).first() is not None
+
     def claim_outbox(self, *, owner: str, now: datetime, lease: timedelta, limit: int) -> Sequence[OutboxItem]:
         """In the order of OUTBOX_KINDS; within a kind what is due longest. Attempts + 1."""
         due = (

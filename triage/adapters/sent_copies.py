@@ -4,16 +4,15 @@ reply also answers its case and puts `\\Answered` on the question."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, exists, func, select, update
+from sqlalchemy import Row, Select, exists, func, select, update
 
 from triage.adapters.store_cases import CasePart
 from triage.adapters.tables import COPY_DUE, approvals, cases, ledger, messages, outbox
 from triage.adapters.views import case_columns, view_of_sent
-from triage.core.case import MOVES, CaseState, move
+from triage.core.case import answered
 from triage.core.mail import LedgerOutcome, MessageKind
 from triage.ports import SentCopy
 from triage.row_ids import new_row_id
@@ -25,6 +24,16 @@ _IS_SECOND_COPY = exists().where(
     ledger.c.uid == messages.c.uid,
     ledger.c.outcome == LedgerOutcome.ATTACHED,
 )
+
+
+def questions_of(case_id: str) -> Select[tuple[str]]:
+    """Messages of this case that ask for an answer: not machines' mail, not a second copy."""
+    return select(messages.c.id).where(
+        messages.c.case_id == case_id,
+        messages.c.direction == "in",
+        messages.c.kind.not_in((MessageKind.AUTO_REPLY, MessageKind.DELIVERY_REPORT)),
+        ~_IS_SECOND_COPY,
+    )
 
 
 class SentMailPart(CasePart):
@@ -79,29 +88,16 @@ class SentMailPart(CasePart):
         approved = select(func.max(approvals.c.at)).where(approvals.c.outbox_id.in_([row.id for row in siblings]))
         # not the moment the item was queued: that begins anew when a person sends it once more
         since = self._db.execute(approved).scalar() or min(row.created_at for row in siblings)
-        newer = select(messages.c.id).where(
-            messages.c.case_id == case_id,
-            messages.c.direction == "in",
-            messages.c.kind.not_in((MessageKind.AUTO_REPLY, MessageKind.DELIVERY_REPORT)),
-            messages.c.received_at > since,
-            ~_IS_SECOND_COPY,
-        )
+        newer = questions_of(case_id).where(messages.c.received_at > since)
         if not all(row.state == "sent" or self._is_copy(row) for row in siblings):
             pass  # the reply waits for, or was refused for, somebody it is addressed to; that item tells staff
         elif self._db.execute(newer).first() is not None:
             self.audit("reply_kept_open", at=now, actor="system", case_id=case_id)
-        elif case.state is CaseState.ANSWERED or CaseState.ANSWERED in MOVES[case.state]:
-            answered = replace(
-                case,
-                state=move(case.state, CaseState.ANSWERED),
-                waiting_for=None,
-                paused_ends_left=None,
-                answered_at=case.answered_at or now,
-                ended_at=case.ended_at or now,
-            )
+        elif (done := answered(case, now)) is not None:
             self._db.execute(
-                update(cases).where(cases.c.id == case_id).values(**case_columns(answered), version=case.version + 1)
-            )  # else: a person closed it meanwhile; it stays closed, the mail is in the conversation all the same
+                update(cases).where(cases.c.id == case_id).values(**case_columns(done), version=case.version + 1)
+            )
+            self.draft_copy_due(case_id)
 
     def _join_conversation(self, case_id: str, item_id: str, now: datetime) -> None:
         sealed = self._db.execute(select(outbox.c.raw, outbox.c.message_id_key).where(outbox.c.id == item_id)).one()

@@ -16,7 +16,7 @@ from triage.adapters.proof import SqlProof
 from triage.adapters.queries import SqlQueries
 from triage.adapters.rows import Sealer
 from triage.adapters.seal import Keyring
-from triage.adapters.store_drafts import DraftPart
+from triage.adapters.store_folders import FolderPart
 from triage.adapters.store_learning import LearningPart
 from triage.adapters.store_ledger import LedgerPart
 from triage.adapters.store_links import LinkPart
@@ -28,7 +28,7 @@ from triage.errors import ConfigError, SealError
 _CHECK_TEXT = b"triage"
 
 
-class SqlUnitOfWork(LedgerPart, DraftPart, OutboxPart, LinkPart, LearningPart, WatchPart):
+class SqlUnitOfWork(LedgerPart, OutboxPart, FolderPart, LinkPart, LearningPart, WatchPart):
     """One transaction. Not for use by two threads."""
 
     def lease(self, name: str, *, owner: str, now: datetime, ttl: timedelta) -> bool:

@@ -18,6 +18,7 @@ from triage.adapters.tables import (
     corrections,
     counters,
     decisions,
+    drafts,
     ledger,
     messages,
     notes,
@@ -239,6 +240,15 @@ class CasePart(Unit):
             if self._db.execute(select(exists().where(cases.c.id == case.id))).scalar():
                 raise ConflictError("somebody else changed the case first")
             raise NotFound("no such case")
+        if loaded is None or loaded.state is not case.state:
+            self.draft_copy_due(case.id)
+
+    def draft_copy_due(self, case_id: str) -> None:
+        """One row says it for the case."""
+        last = select(func.max(drafts.c.revision)).where(drafts.c.case_id == case_id).scalar_subquery()
+        self._db.execute(
+            update(drafts).where(drafts.c.case_id == case_id, drafts.c.revision == last).values(copy_due=True)
+        )
 
     def set_assignee(self, case_id: str, user_id: str | None) -> None:
         self._db.execute(update(cases).where(cases.c.id == case_id).values(assignee_id=user_id))

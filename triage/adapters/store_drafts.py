@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, func, select, update
@@ -22,7 +23,9 @@ def _row_id(case_id: str, revision: int) -> str:
 
 
 class DraftPart(CasePart):
-    def add_draft(self, case_id: str, content: DraftContent, *, by: str, at: datetime) -> DraftRevision:
+    def add_draft(
+        self, case_id: str, content: DraftContent, *, by: str, at: datetime, beside: bool = False
+    ) -> DraftRevision:
         self._lock_case(case_id)
         revision = 1
         if case_id not in self._opened_here:
@@ -37,13 +40,18 @@ class DraftPart(CasePart):
                 "actor": by,
                 "at": at,
                 "content": sealed,
+                "beside": beside,
+                "copy_due": True,
             },
         )
-        return DraftRevision(case_id, revision, content, content.sha256, by, at)
+        return DraftRevision(case_id, revision, content, content.sha256, by, at, beside=beside)
 
     def latest_draft(self, case_id: str) -> DraftRevision | None:
         found = draft_revisions(self._db, self._sealer, case_id, only_latest=True)
         return found[0] if found else None
+
+    def drafts(self, case_id: str) -> Sequence[DraftRevision]:
+        return draft_revisions(self._db, self._sealer, case_id)
 
     def add_approval(
         self, case_id: str, revision: int, *, content_hash: str, by: str, at: datetime, outbox_id: str
@@ -67,6 +75,7 @@ class DraftPart(CasePart):
                 "outbox_id": outbox_id,
             },
         )
+        self.draft_copy_due(case_id)
 
     def void_approval(self, case_id: str, revision: int, *, by: str, at: datetime) -> None:
         self._db.execute(
@@ -74,6 +83,7 @@ class DraftPart(CasePart):
             .where(approvals.c.case_id == case_id, approvals.c.revision == revision, approvals.c.voided_at.is_(None))
             .values(voided_by=by, voided_at=at)
         )
+        self.draft_copy_due(case_id)
 
     def _lock_case(self, case_id: str) -> None:
         """Two people cannot write revisions of one draft at once; SQLite has one writer anyway."""
@@ -84,7 +94,8 @@ class DraftPart(CasePart):
 def draft_revisions(
     connection: Connection, sealer: Sealer, case_id: str, *, only_latest: bool = False
 ) -> list[DraftRevision]:
-    """Revisions of a case's draft with their approval that was not voided, newest first."""
+    """Revisions of a case's draft with their approval that was not voided: first the one that holds, then the others,
+    newest first."""
     approved = (approvals.c.case_id == drafts.c.case_id) & (approvals.c.revision == drafts.c.revision)
     statement = (
         select(
@@ -92,10 +103,10 @@ def draft_revisions(
         )
         .select_from(drafts.outerjoin(approvals, approved & approvals.c.voided_at.is_(None)))
         .where(drafts.c.case_id == case_id)
-        .order_by(drafts.c.revision.desc())
+        .order_by(drafts.c.beside, drafts.c.revision.desc())
     )
     revisions = []
-    for row in connection.execute(statement.limit(1) if only_latest else statement):
+    for row in connection.execute(statement.where(~drafts.c.beside).limit(1) if only_latest else statement):
         content = content_from(sealer.open_json(row.content, drafts, _row_id(case_id, row.revision), "content"))
         revisions.append(
             DraftRevision(
@@ -108,6 +119,7 @@ def draft_revisions(
                 approved_by=row.approved_by,
                 approved_at=row.approved_at,
                 outbox_id=row.outbox_id,
+                beside=row.beside,
             )
         )
-    return revisions
+    return [*revisions[:1], *sorted(revisions[1:], key=lambda one: -one.revision)]

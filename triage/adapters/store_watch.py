@@ -108,6 +108,7 @@ class WatchPart(CasePart):
         )
         for table, column in ((assessments, "evidence"), (drafts, "content"), (notes, "text")):
             self._db.execute(update(table).where(table.c.case_id == case_id).values({column: None}))
+        self.draft_copy_due(case_id)
         self._db.execute(update(approvals).where(approvals.c.case_id == case_id).values(content_key=None))
         for table in (thread_ids, secure_notices):
             self._db.execute(delete(table).where(table.c.case_id == case_id))

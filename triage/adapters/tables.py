@@ -38,7 +38,7 @@ from triage.core.case import CaseState, LinkKind, LinkState, WaitingFor
 from triage.core.mail import LedgerOutcome, MessageKind
 from triage.ports import BY_PEOPLE
 
-HEAD = "0005"
+HEAD = "0006"
 """The schema version this code works with: the newest script in `migrations/versions`."""
 
 OUTBOX_STATES = ("due", "sending", "sent", "deferred", "refused", "uncertain")
@@ -511,6 +511,20 @@ drafts = Table(
     _code("actor", 36),
     _at("at"),
     _sealed("content"),
+    _flag("beside"),  # kept, but never the draft that holds: another one was written at the same time
+    _flag("copy_due"),  # what stands in the Drafts folder of this case must be looked at
+)
+DRAFT_COPY_DUE = drafts.c.copy_due.is_(True)
+Index("ix_drafts_copy_due", drafts.c.copy_due, sqlite_where=DRAFT_COPY_DUE, postgresql_where=DRAFT_COPY_DUE)
+draft_copies = Table(  # mails in the Drafts folder that hold a revision of a case's draft
+    "draft_copies",
+    metadata,
+    _of_case(),
+    Column("uidvalidity", BigInteger, primary_key=True, autoincrement=False),
+    Column("uid", BigInteger, primary_key=True, autoincrement=False),
+    _number("revision"),
+    _flag("with_files"),  # holds attachments that are nowhere else: never taken away by us
+    sqlite_with_rowid=False,
 )
 approvals = Table(
     "approvals",

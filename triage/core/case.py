@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -82,6 +82,20 @@ def state_after_sender_wrote(current: CaseState, *, taken_up: bool) -> CaseState
     if current is CaseState.NO_REPLY_NEEDED and not taken_up:
         return CaseState.NEW
     return CaseState.IN_PROGRESS
+
+
+def answered(case: Case, at: datetime) -> Case | None:
+    """The case once an answer reached its sender at this moment; None when a person ended it otherwise: it stays so."""
+    if case.state is not CaseState.ANSWERED and CaseState.ANSWERED not in MOVES[case.state]:
+        return None
+    return replace(
+        case,
+        state=CaseState.ANSWERED,
+        waiting_for=None,
+        paused_ends_left=None,
+        answered_at=case.answered_at or at,
+        ended_at=case.ended_at or at,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
-from triage.core.mail import FetchedMail
+from triage.core.mail import FetchedMail, UidRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +20,25 @@ class FolderStatus:
     messages: int
 
 
+class FolderUse(StrEnum):
+    """A folder beside the one that is read, by what it is for (SPECIAL-USE, RFC 6154 §2): people's mail programs keep
+    there what they write and what they sent."""
+
+    DRAFTS = "drafts"
+    SENT = "sent"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFolder:
+    """Such a folder as the server has it; `name` is decoded, such as "Verzonden items"."""
+
+    name: str
+    status: FolderStatus
+
+
 class Mailbox(Protocol):
-    """One IMAP folder on a held connection. Never sets `\\Seen`, never moves or deletes.
+    """One IMAP folder on a held connection, and the two beside it. Never sets `\\Seen` on received mail, never moves,
+    and deletes nothing but our own drafts.
 
     Every call raises MailboxUnavailable when the connection is lost (the next call reconnects) and is
     safe to repeat. Not thread-safe: one job holds it at a time.
@@ -49,7 +67,30 @@ class Mailbox(Protocol):
         Keywords the server cannot keep (PERMANENTFLAGS without `\\*`) are left out."""
 
     def append_sent(self, raw: bytes, *, at: datetime) -> None:
-        """Puts a copy of a sent reply in the Sent folder (SPECIAL-USE, configured name as fall-back)."""
+        """Puts a copy of a sent reply in the Sent folder (SPECIAL-USE, configured name as fall-back). Raises
+        FolderRefused as well."""
+
+    def find_beside(self, use: FolderUse) -> FoundFolder | None:
+        """The folder for `use` and how it stands now (one short command); None when there is none. The UIDs of the
+        three calls below belong to the UIDVALIDITY that this call told."""
+
+    def uids_beside(self, use: FolderUse, *, above: int = 0) -> Sequence[int]:
+        """UIDs greater than `above` in that folder, ascending; without drafts that are marked as deleted."""
+
+    def headers_beside(self, use: FolderUse, uids: Sequence[int]) -> Mapping[int, bytes]:
+        """The header of each of these mails that still exists, without its body."""
+
+    def fetch_beside(self, use: FolderUse, uids: Sequence[int]) -> Iterator[FetchedMail]:
+        """As `fetch`, from that folder."""
+
+    def append_draft(self, raw: bytes, *, at: datetime) -> UidRef | None:
+        """Puts a draft in the Drafts folder (made when there is none) with `\\Draft` and `\\Seen`; where it stands now,
+        None when the server does not tell. Safe to repeat: one with the same Message-ID is enough. Raises
+        FolderRefused, which stays so for some minutes."""
+
+    def remove_drafts(self, refs: Sequence[UidRef]) -> bool:
+        """Takes these mails, and no others, out of the Drafts folder; those that are gone are no error. False when the
+        server can only mark them as deleted (no UIDPLUS, RFC 4315). Raises FolderRefused."""
 
     def wait_for_news(self, seconds: float) -> bool:
         """Waits until the server tells that the folder changed (True), at most `seconds`. False as well after

@@ -93,6 +93,7 @@ class MessageView:
     complete: bool
     report: tuple[tuple[str, str, str], ...] = ()  # of a delivery report: (address or "", Delivery, status or "")
     originally_found: str = ""  # where that stood: "text" or "attached"
+    from_client: bool = False  # ours, sent from somebody's mail program
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,8 +248,18 @@ class CorrectionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class DraftCopyView:
+    """Where the draft stands in the mailbox. `here`: the revision that holds is in `folder`; `trouble` says why a copy
+    that is due is not (code of a FolderRefused), "" when it only was not its turn yet."""
+
+    folder: str
+    here: bool
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CasePage:
-    """Everything Zaak shows. `messages` oldest first, `drafts` newest revision first."""
+    """Everything Zaak shows. `messages` oldest first, `drafts` the one that holds first, then the newest."""
 
     case: Case
     kind: MessageKind
@@ -274,6 +285,7 @@ class CasePage:
     corrections: tuple[CorrectionRow, ...] = ()  # oldest first, of this case and of those joined to it
     promises: tuple[Promise, ...] = ()  # oldest first; the actor by display name
     sampled: str = ""  # the week of whose audit sample it is, while nobody looked
+    draft_copy: DraftCopyView | None = None  # None: drafts are not put in the mailbox, or there is none
 
     @property
     def machine_said_normal(self) -> bool:

@@ -10,11 +10,15 @@ from typing import Protocol
 from triage.core.actions import Acknowledge, Action
 from triage.core.assessment import Assessment
 from triage.core.case import Case, LinkKind, LinkState
-from triage.core.mail import FetchedMail, LedgerOutcome, MessageKind, NoReplyReason, UidRef
+from triage.core.mail import FetchedMail, LedgerOutcome, MessageKind, NoReplyReason, ParsedMail, UidRef
+from triage.ports.mailbox import FolderUse
 from triage.ports.stored import (
     AcknowledgementCounts,
+    ApprovedReply,
     DraftContent,
+    DraftCopy,
     DraftRevision,
+    FolderBeside,
     FolderMark,
     KnownMessage,
     LedgerEntry,
@@ -22,6 +26,7 @@ from triage.ports.stored import (
     OutboxItem,
     SameText,
     SentCopy,
+    SentLetter,
     SentMail,
     WatchedCase,
 )
@@ -211,10 +216,61 @@ class UnitOfWork(Protocol):
     def promise_bounced(self, outbox_id: str, *, at: datetime) -> None:
         """The mail that named a day came back; nothing happens for a mail that promised nothing."""
 
-    def add_draft(self, case_id: str, content: DraftContent, *, by: str, at: datetime) -> DraftRevision:
-        """The next revision; drops nothing, voids an earlier approval by being newer."""
+    def add_draft(
+        self, case_id: str, content: DraftContent, *, by: str, at: datetime, beside: bool = False
+    ) -> DraftRevision:
+        """The next revision; drops nothing, voids an earlier approval by being newer. `beside`: kept for people to
+        see; the one that held goes on holding."""
 
-    def latest_draft(self, case_id: str) -> DraftRevision | None: ...
+    def latest_draft(self, case_id: str) -> DraftRevision | None:
+        """The revision that holds."""
+
+    def drafts(self, case_id: str) -> Sequence[DraftRevision]:
+        """All revisions: first the one that holds, then the others, newest first."""
+
+    # drafts in the mailbox
+    def draft_copy_due(self, case_id: str) -> None:
+        """What stands of this case in the Drafts folder must be looked at. New revisions, approvals, and moves of the
+        case say so by themselves."""
+
+    def draft_copies_due(self, *, limit: int) -> Sequence[str]:
+        """Ids of such cases, those first that have a copy there: an old text must not be sent."""
+
+    def draft_copy_settled(self, case_id: str, *, holds: int | None) -> None:
+        """The folder is as it must be while revision `holds` (None: no draft) belongs there; when another one does by
+        now, the case stays due."""
+
+    def revision_for_folder(self, case_id: str) -> DraftRevision | None:
+        """The revision whose copy belongs in the Drafts folder: the one that holds, while the case is open and nobody
+        approved it."""
+
+    def draft_copies(self, case_id: str) -> Sequence[DraftCopy]: ...
+    def all_draft_copies(self) -> frozenset[UidRef]: ...
+    def keep_draft_copy(self, case_id: str, copy: DraftCopy) -> None: ...
+    def forget_draft_copies(self, refs: Sequence[UidRef]) -> None: ...
+    def folder_beside(self, use: FolderUse) -> FolderBeside | None: ...
+    def keep_folder_beside(self, use: FolderUse, folder: FolderBeside) -> None: ...
+    def note_folder_trouble(self, use: FolderUse, trouble: str) -> None:
+        """Why nothing could be written to it, "" when it went well again; of a folder that was looked at."""
+
+    # answers from the mail program
+    def is_known_sent(self, case_id: str, message_id: str) -> bool:
+        """A mail of ours with this Message-ID is in the conversation already."""
+
+    def sent_in(self, case_id: str) -> Sequence[SentLetter]:
+        """What we sent in this case."""
+
+    def add_sent_message(
+        self, case_id: str, mail: FetchedMail, parsed: ParsedMail, *, identity_key: str, sent_at: datetime, at: datetime
+    ) -> None:
+        """A mail that somebody sent from a mail program joins the conversation. Raises ConflictError when one of this
+        identity is stored."""
+
+    def asked_between(self, case_id: str, begin: datetime, end: datetime | None = None) -> bool:
+        """Whether somebody else wrote in this case, by the server's moments, after `begin` and not after `end`."""
+
+    def approved_replies(self, case_id: str) -> Sequence[ApprovedReply]: ...
+    def is_erased(self, case_id: str) -> bool: ...
     def add_approval(
         self, case_id: str, revision: int, *, content_hash: str, by: str, at: datetime, outbox_id: str
     ) -> None: ...
@@ -272,6 +328,9 @@ class UnitOfWork(Protocol):
         was told."""
 
     # outbox (relay)
+    def reply_is_due(self, *, now: datetime) -> bool:
+        """Whether a reply waits to be claimed."""
+
     def claim_outbox(self, *, owner: str, now: datetime, lease: timedelta, limit: int) -> Sequence[OutboxItem]: ...
     def mark_sending(
         self, item_ids: Sequence[str], *, owner: str, now: datetime, lease: timedelta | None = None

@@ -87,6 +87,15 @@ class SentCopy:
 
 
 @dataclass(frozen=True, slots=True)
+class SentLetter:
+    """A mail of ours in a conversation; `to` normalised."""
+
+    at: datetime
+    to: frozenset[str]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class SentMail:
     """A mail of ours that a report can speak of. `approved_by`: whoever released a reply and still has an account."""
 
@@ -138,11 +147,47 @@ class DraftRevision:
     revision: int
     content: DraftContent
     content_hash: str
-    created_by: str  # user id, or "system"
+    created_by: str  # user id, "system", or "mail_client": somebody in a mail program
     created_at: datetime
     approved_by: str | None = None
     approved_at: datetime | None = None
     outbox_id: str | None = None
+    beside: bool = False  # kept, but never the one that holds: another was written at the same time
+
+
+@dataclass(frozen=True, slots=True)
+class DraftCopy:
+    """A mail in the Drafts folder that holds this revision. `with_files`: and attachments that are nowhere else."""
+
+    ref: UidRef
+    revision: int
+    with_files: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FolderBeside:
+    """What is remembered of Drafts or Sent. `mailbox` and `name` say of which folder; `name` "" while there is none.
+
+    `uid` is the highest one that was looked at, `messages` how many there were then. `trouble`: the code of a
+    FolderRefused, or `no_uidplus`; "" when all goes well."""
+
+    mailbox: str
+    name: str = ""
+    uidvalidity: int = 0
+    uid: int = 0
+    messages: int = 0
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovedReply:
+    """A reply that somebody approved and that nobody took back. `sent_at` None while it did not leave."""
+
+    outbox_id: str
+    revision: int
+    approved_at: datetime
+    state: str  # of its outbox item
+    sent_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from triage.core.mail import TRIAGED, FetchedMail, UidRef
-from triage.errors import MailboxUnavailable, Retryable, StoreUnavailable
+from triage.errors import FolderRefused, MailboxUnavailable, Retryable, StoreUnavailable
 from triage.logs import get_logger
-from triage.ports import Clock, FolderMark, FolderStatus, Mailbox, Store
+from triage.ports import Clock, FolderMark, FolderStatus, FolderUse, Mailbox, Store
 from triage.services.reading import Reader, Reading, Unread
 from triage.services.taking_in import TakenIn, TakingIn
 
@@ -85,13 +85,15 @@ class Intake:
         batch_size: int,
         on_taken_in: Callable[[TakenIn], None] = lambda taken: None,
         watchdog: Callable[[], AbstractContextManager[None]] = nullcontext,
+        look_beside: Callable[[], None] = lambda: None,
     ) -> None:
-        """`watchdog` surrounds the reading of a batch, and ends the process when that never comes back."""
+        """`watchdog` surrounds the reading of a batch, and ends the process when that never comes back. `look_beside`
+        follows Drafts and Sent once what came in is taken in."""
         self._mailbox, self._store = mailbox, store
         self._reader, self._lone_reader, self._taking_in = reader, lone_reader, taking_in
         self._clock, self._owner = clock, owner
         self._courtesy, self._save_sent, self._batch_size = courtesy, save_sent, batch_size
-        self._on_taken_in, self._watchdog = on_taken_in, watchdog
+        self._on_taken_in, self._watchdog, self._look_beside = on_taken_in, watchdog, look_beside
         self._compare_next_time = True  # after a start and after a reconnect
         self.stopping = False  # set by the host: end after the mail at hand
 
@@ -118,6 +120,8 @@ class Intake:
                 self._take_alone(UidRef(status.uidvalidity, uid), report)
             self._do_courtesy(status.uidvalidity)
             self._keep_copies(status.uidvalidity)
+            if not self.stopping:
+                self._follow_beside()
             with self._store.begin() as uow:
                 report.unaccounted = uow.folder_mark(self._mailbox.name, status.uidvalidity).unaccounted
         except MailboxUnavailable:
@@ -322,6 +326,14 @@ class Intake:
             with self._store.begin() as uow:
                 uow.courtesy_done(name, uidvalidity, [uid for uid, _ in due])
 
+    def _follow_beside(self) -> None:
+        try:
+            self._look_beside()
+        except Retryable:
+            raise
+        except Exception as exc:  # the loop edge: the mail that came in is safe
+            get_logger().error("folders_beside_failed", exc_info=exc)
+
     def _keep_copies(self, uidvalidity: int) -> None:
         """Replies that left: a copy in the Sent folder, `\\Answered` on their question. A failure is retried alone."""
         if not self._courtesy:
@@ -329,6 +341,7 @@ class Intake:
         name = self._mailbox.name
         with self._store.begin() as uow:
             copies = uow.copies_due(name, uidvalidity, limit=_COURTESY_BATCH)
+        trouble = ""
         for copy in copies:
             try:
                 if self._save_sent:
@@ -337,6 +350,10 @@ class Intake:
                     self._mailbox.mark(copy.question_uids, flags=[ANSWERED])
             except MailboxUnavailable as exc:  # a full Sent folder must not stop the mail that comes in
                 get_logger().warning("sent_copy_not_kept", outbox_id=copy.outbox_id, exc_info=exc)
+                trouble = exc.code if isinstance(exc, FolderRefused) else trouble
                 continue
             with self._store.begin() as uow:
                 uow.copy_done(copy.outbox_id, at=self._clock())
+        if copies:
+            with self._store.begin() as uow:
+                uow.note_folder_trouble(FolderUse.SENT, trouble)

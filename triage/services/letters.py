@@ -24,6 +24,7 @@ from triage.core.case import Case
 from triage.core.compose import (
     compose,
     header_address,
+    is_writable,
     person_name,
     reply_addresses,
     reply_subject,
@@ -31,6 +32,7 @@ from triage.core.compose import (
     threading_of,
 )
 from triage.core.day_list import DayList
+from triage.core.draft_copy import HEADER, mark_value
 from triage.core.gate import SIGNATURE
 from triage.core.mail import EmailAddress, ParsedMail, without_plus
 from triage.core.promises import Compared
@@ -354,6 +356,27 @@ class Letters:
         )
         envelope = Envelope(self._from_path, recipients[0])
         return Letter(raw, message_id, envelope, "", "reply", recipients[1:], copies)
+
+    def draft_copy(
+        self, content: DraftContent, *, case: Case, revision: int, thread: Sequence[str], now: datetime
+    ) -> tuple[bytes, str]:
+        """(bytes, Message-ID) of a revision as it stands in the Drafts folder: place-holders stay, for a person sends
+        it. `thread` are the sender's Message-IDs, the last one is answered; addresses no header can hold are left out.
+        The same revision has the same Message-ID, so that a copy can be found again."""
+        message_id = stable_message_id("draft", f"{case.id}:{revision}", self._domain)
+        raw = compose(
+            sender=self._sender,
+            to=[address for address in content.to if is_writable(address)],
+            cc=[address for address in content.cc if is_writable(address)],
+            subject=reply_subject(content.subject, case.subject_token),
+            date=now,
+            message_id=message_id,
+            text=content.body,
+            in_reply_to=thread[-1] if thread else None,
+            references=thread,
+            headers={HEADER: mark_value(case, revision)},
+        )
+        return raw, message_id
 
     # ---------------------------------------------------------------- alert
 

@@ -11,7 +11,7 @@ import asyncio
 import functools
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -52,6 +52,10 @@ def next_attempt(attempts: int, created_at: datetime, now: datetime) -> datetime
         return None
     doublings: int = min(max(attempts, 1) - 1, 10)
     return now + min(_FIRST_PAUSE * 2.0**doublings, _LONGEST_PAUSE)
+
+
+async def _no_look() -> None:
+    """For a relay beside which nobody answers."""
 
 
 @dataclass(slots=True)
@@ -97,13 +101,15 @@ class Relay:
         acknowledge: bool,
         renewing: Renewing,
         before_sending: Callable[[], None] = lambda: None,
+        look_first: Callable[[], Awaitable[None]] = _no_look,
         per_minute: int = 0,
     ) -> None:
-        """`before_sending` is called before each batch leaves; what it raises stops the batch. `per_minute`: how many
-        mails this process hands over in any minute; 0 is no limit."""
+        """`before_sending` is called before each batch leaves; what it raises stops the batch. `look_first` sees
+        whether somebody answered elsewhere, before anything is claimed; its failure holds nothing back. `per_minute`:
+        how many mails this process hands over in any minute; 0 is no limit."""
         self._store, self._sender, self._clock, self._owner = store, sender, clock, owner
         self._connections, self._acknowledge, self._per_minute = connections, acknowledge, per_minute
-        self._renewing, self._before_sending = renewing, before_sending
+        self._renewing, self._before_sending, self.look_first = renewing, before_sending, look_first
         self._failures = 0
         self._not_before: datetime | None = None
         self._unavailable = ""
@@ -135,7 +141,9 @@ class Relay:
             report.unavailable = self._unavailable
             return
         while not self.stopping and (limit := min(_BATCH, self._left_this_minute())):
-            items = await self._in_store(functools.partial(self._claim, limit))
+            now = self._clock()  # what comes due during the look waits for the next one
+            await self._look()
+            items = await self._in_store(functools.partial(self._claim, limit, now))
             if not items:
                 break
             self._holds_items = True
@@ -154,8 +162,16 @@ class Relay:
                 break
             self._failures, self._not_before, self._holds_items = 0, None, False
 
-    def _claim(self, limit: int, uow: UnitOfWork) -> Sequence[OutboxItem]:
-        return uow.claim_outbox(owner=self._owner, now=self._clock(), lease=LEASE_TTL, limit=limit)
+    async def _look(self) -> None:
+        try:
+            await self.look_first()
+        except StoreUnavailable:
+            raise
+        except Exception as exc:  # the reply leaves; the next poll finds out whether it was one too many
+            get_logger().error("look_before_release_failed", exc_info=exc)
+
+    def _claim(self, limit: int, now: datetime, uow: UnitOfWork) -> Sequence[OutboxItem]:
+        return uow.claim_outbox(owner=self._owner, now=now, lease=LEASE_TTL, limit=limit)
 
     async def _begin(self, report: RelayReport) -> None:
         """What an earlier cycle left behind, unknown outcomes, and what may not leave any more."""

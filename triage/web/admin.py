@@ -63,7 +63,17 @@ def admin_page(visit: Visit, *, problem: str = "") -> Response:
 def _mailbox(told: object) -> dict[str, object]:
     """How the mailbox is reached, as the health report has it; None for what it does not say."""
     known = told if isinstance(told, Mapping) else {}
-    keys = ("idle", "notice", "notice_at", "oauth", "signed_in_at", "refreshed_at", "refused_at", "refused_code")
+    keys = (
+        "idle",
+        "notice",
+        "notice_at",
+        "oauth",
+        "signed_in_at",
+        "refreshed_at",
+        "refused_at",
+        "refused_code",
+        "folders",
+    )
     return {key: known.get(key) for key in keys}
 
 

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from triage.core.assessment import LAWS, Assessment
 from triage.core.automated import is_no_reply_address
 from triage.core.case import OPEN_STATES, Case
+from triage.core.draft_copy import MAIL_CLIENT
 from triage.core.gate import SIGNATURE
 from triage.core.mail import MessageKind
 from triage.core.rights import Right
@@ -23,6 +24,7 @@ from triage.ports import AuditRow, MessageView, OutboxRow
 from triage.web.desk import Visit
 from triage.web.drafting import Editor, editor_of, reply_of
 from triage.web.judging import MISSED_CHOICES, URGENCY_CHOICES, checked_by
+from triage.web.mail_program import mail_program
 from triage.web.mailtext import FoldedText, clean_html, cues, fold, pieces
 from triage.web.present import (
     law_certainty,
@@ -145,7 +147,8 @@ def show_case(
         editor=editor or editor_of(page, reply),
         reply=reply,
         received=sum(message.direction == "in" for message in page.messages),
-        names={**names, "system": "het systeem"},
+        names={**names, "system": "het systeem", MAIL_CLIENT: "iemand in het mailprogramma"},
+        elsewhere=mail_program(page),
         timeline=[(row, audit_words(row)) for row in reversed(page.timeline)],
         others=desk.presence.look(reference, visit.user, now),
         Right=Right,
@@ -226,6 +229,10 @@ def audit_words(row: AuditRow) -> str:
     for key, value in details.items():
         if key == "revision":
             said.append(f"versie {value}")
+        elif key == "holds":
+            said.append(f"versie {value} geldt")
+        elif key == "attachments" and value:
+            said.append("met 1 bijlage" if value == 1 else f"met {value} bijlagen")
         elif key == "alert":
             said.append(word(value, "alert"))
         elif key == "proposed_link" and value:

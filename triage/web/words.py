@@ -201,6 +201,12 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "topics_corrected": "Onderwerp verbeterd",
         "noted": "Notitie geschreven",
         "draft_saved": "Concept bewaard",
+        "draft_edited_in_client": "Concept veranderd in het mailprogramma",
+        "draft_edited_twice": "Concept op twee plaatsen veranderd; beide teksten zijn bewaard",
+        "sent_from_client": "Antwoord verstuurd uit het mailprogramma",
+        "sent_to_colleague": "Mail over deze zaak verstuurd uit het mailprogramma, niet aan de vrager",
+        "reply_overtaken": "Goedgekeurd antwoord niet verstuurd: er ging al een antwoord uit het mailprogramma weg",
+        "answered_twice": "Er zijn twee antwoorden verstuurd",
         "draft_approved": "Antwoord goedgekeurd",
         "approval_undone": "Goedkeuring ingetrokken",
         "draft_rejected": "Concept teruggegeven",
@@ -357,6 +363,15 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "model": "Gekozen model laden",
         "housekeeping": "Opruimen",
         "alerts": "Waarschuwingen versturen",
+    },
+    "folder_use": {"drafts": "Map voor concepten", "sent": "Map voor verzonden mail"},
+    "folder_trouble": {
+        "full": "de mailbox is vol",
+        "too_big": "de mailserver vindt het te groot",
+        "read_only": "in deze map mag niet worden geschreven",
+        "missing": "de map bestaat niet en kan niet worden gemaakt",
+        "refused": "de mailserver weigert het",
+        "no_uidplus": "de mailserver kan niet één mail apart weggooien; oude concepten zijn gemerkt als verwijderd",
     },
     "recipient_warning": {
         "no_reply_address": "Een van deze adressen wil geen antwoord (no-reply). Uw antwoord wordt daar niet gelezen. "
