@@ -99,6 +99,7 @@ def message_view(row: Any, view: Mapping[str, Any]) -> MessageView:
         defects=tuple(view.get("defects", ())),
         complete=row.complete,
         report=tuple((one[0], one[1], one[2]) for one in view.get("report", ())),
+        cc=tuple(pair[1] for pair in view.get("cc", ())),
     )
 
 

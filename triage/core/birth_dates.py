@@ -56,14 +56,12 @@ FOOTNOTE = re.compile(r"^[ \t]*\[\d+\][ \t].*$", re.MULTILINE)
 def birth_dates(text: str) -> Iterator[tuple[int, int]]:
     """(start, end) of every date of birth in the text, in order."""
     text = _LINK.sub(lambda link: " " * len(link[0]), text)
-    notes = [note.span() for note in FOOTNOTE.finditer(text)]
     for found in _DATE.finditer(text):
         if not _is_a_day(found):
             continue
         start, end = found.span()
         before, after = text[max(0, start - 60) : start], text[end : end + 60]
-        in_a_note = any(begin <= start < stop for begin, stop in notes)
-        if _has_cue(before, after) or (not in_a_note and _stands_alone(found, before)):
+        if _has_cue(before, after) or (_stands_alone(found, before) and not _in_a_footnote(text, start)):
             yield start, end
 
 
@@ -72,6 +70,10 @@ def _has_cue(before: str, after: str) -> bool:
     if cue is not None and not _OTHER_THING.search(cue["gap"]):
         return True
     return _CUE_AFTER.match(after) is not None
+
+
+def _in_a_footnote(text: str, start: int) -> bool:
+    return FOOTNOTE.match(text, text.rfind("\n", 0, start) + 1) is not None
 
 
 def _part(found: re.Match[str], name: str) -> str:
