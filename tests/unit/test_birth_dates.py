@@ -69,6 +69,8 @@ def test_a_date_of_birth_is_found_however_it_is_written(text: str, date: str) ->
         "Uw kind is vorig jaar geboren. Het besluit is van 12 maart 2026.",
         "Het kind is geboren en de beschikking van 3 mei 2024 geldt nog.",
         "Een aangeboren aandoening: besluit van 12 maart 2026",
+        "U hebt ons gebeld op 12-11-2026. Het gebied telt vanaf 3 mei 2026. Gebruik dit tot en met 4 mei 2026.",
+        "In uw gebouw op 12 maart 2026; Osborn, 3 May 2026; dobber 3 mei 2026",
         "Bent u geboren voor 1 januari 1950? Dan geldt dit.",
         "Mensen die geboren zijn na 31-12-1950",
         "born before 1 January 1950",

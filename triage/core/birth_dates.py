@@ -35,7 +35,7 @@ _CUE = (
     r"(?:geboren|geb\.?\s?(?:dat(?:um)?\b\.?)?|geboorte-?\s?(?:datum|dag)"
     r"|born|birth-?\s?(?:date|day)|date\sof\sbirth|d\.?o\.?b\b\.?)"
 )
-_CUE_BEFORE = re.compile(rf"\b{_CUE}(?P<gap>\W{{0,8}}|(?:(?![.!?;]\s)[^\n]){{0,40}})\Z", re.IGNORECASE)
+_CUE_BEFORE = re.compile(rf"\b{_CUE}(?!\w)(?P<gap>\W{{0,8}}|(?:(?![.!?;]\s)[^\n]){{0,40}})\Z", re.IGNORECASE)
 _CUE_AFTER = re.compile(rf"[ ,(]{{0,2}}(?:[^\W\d]+ ){{0,3}}{_CUE}(?!\w)", re.IGNORECASE)
 _OTHER_THING = re.compile(
     r"\b(?:v[oó]{2}r|na|vanaf|tot|before|after|since|until|besluit|beschikking|indicatie|brief|mail|wet|afspraak|gesprek"
