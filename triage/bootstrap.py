@@ -324,6 +324,7 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
         undo=timedelta(seconds=settings.approval.undo_seconds),
         own_addresses=settings.own_addresses,
         organisation_name=settings.organisation.name,
+        secure_channel=settings.approval.secure_channel,
     )
     return Product(
         settings=settings,

@@ -360,6 +360,7 @@ def create_web_app(product: Product, *, health: Callable[[], dict[str, object]])
         calendar_rules=settings.sla_rules,
         session_secret=product.keyring.session_key,
         undo_seconds=settings.approval.undo_seconds,
+        secure_channel=settings.approval.secure_channel,
         mode=settings.acknowledgements.mode,
         health=health,
         templates=TEMPLATES,

@@ -38,6 +38,7 @@ from pydantic_settings import (
 )
 
 from triage.core.compose import header_address
+from triage.core.gate import SecureChannel
 from triage.core.secure_mail import PROVIDERS
 from triage.core.sla import SlaRules
 from triage.core.workdays import WorkCalendar
@@ -234,6 +235,7 @@ class AcknowledgementSettings(_Section):
 
 class ApprovalSettings(_Section):
     undo_seconds: float = Field(ge=0, le=3600)
+    secure_channel: SecureChannel
 
 
 class MailSettings(_Section):

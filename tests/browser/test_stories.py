@@ -6,7 +6,7 @@ import pyotp
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PASSWORD, Loket
+from tests.browser.conftest import PASSWORD, Loket, violations
 from tests.integration.harness import START
 
 pytestmark = pytest.mark.chromium
@@ -70,6 +70,26 @@ def test_reading_and_approving_work_without_javascript(loket: Loket) -> None:
     loket.relay()
     page.reload()
     expect(page.locator(".antwoord")).to_contain_text("Verstuurd")
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_what_the_gate_asks_is_ticked_before_the_reply_leaves(loket: Loket, javascript: bool) -> None:
+    page = loket.login("medewerker", javascript=javascript)
+    open_urgent(page)
+    text_field(page).fill("Beste meneer,\n\nUw vrouw (geb. 12-03-1950) krijgt hulp.\n\n[[handtekening]]")
+    page.get_by_role("button", name="Goedkeuren en versturen").click()
+    expect(page.get_by_role("alert")).to_contain_text("De mail is nog niet verstuurd")
+    expect(text_field(page)).to_have_value(
+        "Beste meneer,\n\nUw vrouw (geb. 12-03-1950) krijgt hulp.\n\n[[handtekening]]"
+    )
+    asked = page.get_by_role("group", name="Kijk dit na en vink het aan voordat u goedkeurt")
+    expect(asked).to_contain_text("Uw vrouw (geb. 12-03-1950) krijgt hulp.")
+    if javascript:
+        assert violations(page) == []
+    page.get_by_label("Ik heb de geboortedatum gezien").check()
+    page.get_by_role("button", name="Goedkeuren en versturen").click()
+    expect(page.locator(".antwoord")).to_contain_text("Goedgekeurd door Mira de Wit. Aangevinkt: geboortedatum.")
+    assert [error for error in loket.errors if "422" not in error] == []  # the browser reports the refusal itself
 
 
 def test_everything_can_be_done_with_the_keyboard(loket: Loket) -> None:

@@ -13,6 +13,7 @@ from tests.integration.harness import US, Harness
 from tests.servers.smtpd import Received, RecordingSmtp
 from triage.adapters.smtp import SmtpSender
 from triage.core.case import CaseState
+from triage.core.gate import Finding
 from triage.ports import OutboxRow, User
 from triage.services.relay import RelayReport
 from triage.settings import SmtpSettings
@@ -59,14 +60,19 @@ class Post(Harness):
         return [row for row in self.store.queries.outbox(states=STATES) if kind in ("", row.kind)]
 
     def approve(self, reference: str = FIRST, *, seen: int = 1, user: User | None = None, **changes: Any) -> None:
-        """A person changes the draft, approves it, and the undo time passes."""
+        """A person changes the draft, approves it with every tick that is asked, and the undo time passes."""
         draft = self.store.queries.case_page(reference).drafts[0]
         person = user or self.somebody()
         if changes:
             content = replace(draft.content, **changes)
             draft = self.approval.save_draft(reference, user=person, base_revision=draft.revision, content=content)
         self.approval.approve(
-            reference, user=person, revision=draft.revision, content_hash=draft.content_hash, seen_messages=seen
+            reference,
+            user=person,
+            revision=draft.revision,
+            content_hash=draft.content_hash,
+            seen_messages=seen,
+            ticked=frozenset(Finding),
         )
         self.later(seconds=30)
 

@@ -100,6 +100,7 @@ def message_view(row: Any, view: Mapping[str, Any]) -> MessageView:
         complete=row.complete,
         report=tuple((one[0], one[1], one[2]) for one in view.get("report", ())),
         from_client=view.get("from_client", False),
+        cc=tuple(pair[1] for pair in view.get("cc", ())),
     )
 
 

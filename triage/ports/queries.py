@@ -9,6 +9,7 @@ from typing import Protocol
 
 from triage.core.assessment import Assessment, Band, SenderType, Urgency
 from triage.core.case import Case, CaseState, LinkKind, LinkState, WaitingFor
+from triage.core.gate import Correspondents, normalised
 from triage.core.mail import MessageKind
 from triage.core.promises import CaseEvent, Compared, Promise, compare
 from triage.ports.stored import DraftRevision, StaleReading
@@ -94,6 +95,7 @@ class MessageView:
     report: tuple[tuple[str, str, str], ...] = ()  # of a delivery report: (address or "", Delivery, status or "")
     originally_found: str = ""  # where that stood: "text" or "attached"
     from_client: bool = False  # ours, sent from somebody's mail program
+    cc: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +294,21 @@ class CasePage:
         """The machine's newest reading put this case in band normal, and nothing raised it: who finds it urgent finds
         what the machine missed."""
         return self.assessment is not None and Band.NORMAL == self.assessment.band == self.case.band
+
+    @property
+    def correspondents(self) -> Correspondents:
+        """Whose addresses stand in this conversation. A delivery report speaks for a machine and counts for nobody."""
+        received = [
+            one for one in self.messages if one.direction == "in" and one.kind is not MessageKind.DELIVERY_REPORT
+        ]
+        sent = [one for one in self.messages if one.direction == "out"]
+        return Correspondents(
+            writers=normalised(
+                (self.contact_address, *(address for one in received for address in (one.from_address, *one.reply_to)))
+            ),
+            copied=normalised(address for one in received for address in (*one.to, *one.cc)),
+            ours=normalised(address for one in sent for address in (*one.to, *one.cc)),
+        )
 
     @property
     def compared(self) -> Compared | None:

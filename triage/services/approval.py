@@ -1,7 +1,8 @@
 """Drafts and their approval: what was approved is what is sent (`product.md` section 3.10).
 
 An approval binds to the hash of one revision. Saving makes a new revision and so voids it. After approval the
-mail waits a short time in the outbox, in which the approval can be taken back.
+mail waits a short time in the outbox, in which the approval can be taken back. What the gate asks is ticked for one
+revision too: a next one is asked about anew.
 """
 
 from __future__ import annotations
@@ -11,23 +12,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from triage.core.case import CaseState, move
-from triage.core.gate import Finding, findings
+from triage.core.gate import Finding, Found, GateFindings, SecureChannel, findings
 from triage.core.rights import Right, role_may
 from triage.core.sla import SlaRules, is_paused, resume
 from triage.errors import ConflictError, NotAllowed
-from triage.ports import Clock, DraftContent, DraftRevision, Queries, Store, User
+from triage.ports import CasePage, Clock, DraftContent, DraftRevision, Queries, Store, User
 from triage.row_ids import new_row_id
 from triage.services.case_acting import find
 from triage.services.casework import taken_up
 from triage.services.letters import Letters
-
-
-class GateFindings(ValueError):
-    """The text may not leave; `findings` say why."""
-
-    def __init__(self, found: Sequence[Finding]) -> None:
-        super().__init__(", ".join(found))
-        self.findings = tuple(found)
 
 
 class Approval:
@@ -42,10 +35,11 @@ class Approval:
         undo: timedelta,
         own_addresses: Sequence[str],
         organisation_name: str,
+        secure_channel: SecureChannel = SecureChannel.ADVISE,
     ) -> None:
         self._store, self._queries, self._letters, self._rules = store, queries, letters, rules
         self._clock, self._undo, self._own_addresses = clock, undo, tuple(own_addresses)
-        self._organisation_name = organisation_name
+        self._organisation_name, self._secure_channel = organisation_name, secure_channel
 
     def save_draft(self, reference: str, *, user: User, base_revision: int, content: DraftContent) -> DraftRevision:
         """The next revision; takes back an approved one that still waits, and follows one that left.
@@ -69,8 +63,33 @@ class Approval:
             uow.audit("draft_saved", at=now, actor=user.id, case_id=case.id, details={"revision": revision.revision})
             return revision
 
-    def approve(self, reference: str, *, user: User, revision: int, content_hash: str, seen_messages: int) -> datetime:
-        """Puts the reply in the outbox; returns when it leaves.
+    def findings_of(self, page: CasePage) -> tuple[Found, ...]:
+        """What the gate finds in the newest revision of a case; empty without one."""
+        return self._findings(page.drafts[0].content, page) if page.drafts else ()
+
+    def _findings(self, content: DraftContent, page: CasePage) -> tuple[Found, ...]:
+        return findings(
+            recipients=(*content.to, *content.cc),
+            subject=content.subject,
+            body=content.body,
+            own_addresses=self._own_addresses,
+            correspondents=page.correspondents,
+            stale=(),
+            secure_channel=self._secure_channel,
+        )
+
+    def approve(
+        self,
+        reference: str,
+        *,
+        user: User,
+        revision: int,
+        content_hash: str,
+        seen_messages: int,
+        ticked: frozenset[Finding] = frozenset(),
+    ) -> datetime:
+        """Puts the reply in the outbox; returns when it leaves. `ticked`: the findings in this revision that the person
+        looked at; those that block cannot be ticked away.
 
         Raises NotAllowed for a role that may not release, ConflictError when the text or the conversation is
         newer than what the person saw, GateFindings when the text may not leave."""
@@ -79,8 +98,8 @@ class Approval:
         now = self._clock()
         with self._store.begin() as uow:
             case = uow.case(find(uow, reference), for_update=True)  # from here on no mail joins the case unseen
-            messages = self._queries.case_page(reference).messages
-            if len([message for message in messages if message.direction == "in"]) > seen_messages:
+            page = self._queries.case_page(reference)
+            if len([message for message in page.messages if message.direction == "in"]) > seen_messages:
                 raise ConflictError("the sender wrote again")
             latest = uow.latest_draft(case.id)
             if latest is None or latest.revision != revision or latest.content_hash != content_hash:
@@ -90,14 +109,9 @@ class Approval:
             if case.state in (CaseState.CLOSED, CaseState.NO_REPLY_NEEDED):
                 raise NotAllowed("open the case again before you answer")
             content = latest.content
-            found = findings(
-                recipients=(*content.to, *content.cc),
-                subject=content.subject,
-                body=content.body,
-                own_addresses=self._own_addresses,
-            )
-            if found:
-                raise GateFindings(found)
+            found = self._findings(content, page)
+            if refused := [one.finding for one in found if one.blocks or one.finding not in ticked]:
+                raise GateFindings(refused)
             leaves = now + self._undo
             outbox_id = new_row_id(now)
             thread = self._queries.thread_ids(reference)
@@ -121,7 +135,10 @@ class Approval:
                 )
             if changed != case:
                 uow.save_case(changed)
-            uow.audit("draft_approved", at=now, actor=user.id, case_id=case.id, details={"revision": revision})
+            details: dict[str, object] = {"revision": revision}
+            if found:  # all of them ticked
+                details["ticked"] = {one.finding: max(1, len(one.where)) for one in found}
+            uow.audit("draft_approved", at=now, actor=user.id, case_id=case.id, details=details)
             return leaves
 
     def undo_approval(self, reference: str, *, user: User) -> None:

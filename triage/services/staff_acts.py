@@ -43,6 +43,7 @@ class StaffActs:
         self._models = models
         self.save_draft = approval.save_draft
         self.approve = approval.approve
+        self.findings_of = approval.findings_of
         self.undo_approval = approval.undo_approval
         self.reject_draft = approval.reject_draft
         self.proposed_correction = promising.proposed_correction

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from triage.core.assessment import Band, SenderType, Urgency
 from triage.core.case import WaitingFor
+from triage.core.gate import Finding, Found
 from triage.ports import CasePage, CorrectionProposal, DraftContent, DraftRevision, User
 
 
@@ -72,10 +73,23 @@ class CaseActs(Protocol):
     def save_draft(self, reference: str, *, user: User, base_revision: int, content: DraftContent) -> DraftRevision:
         """The new revision. ConflictError when a newer one than `base_revision` exists (0: there is none yet)."""
 
-    def approve(self, reference: str, *, user: User, revision: int, content_hash: str, seen_messages: int) -> datetime:
+    def findings_of(self, page: CasePage) -> tuple[Found, ...]:
+        """What the gate finds in the newest draft of a case, to be shown and ticked before it is approved."""
+
+    def approve(
+        self,
+        reference: str,
+        *,
+        user: User,
+        revision: int,
+        content_hash: str,
+        seen_messages: int,
+        ticked: frozenset[Finding] = frozenset(),
+    ) -> datetime:
         """When the mail leaves, aware UTC. `seen_messages` counts the received messages (direction "in") that the
-        approver had on the screen. ConflictError when the revision, its hash or that count is no longer the
-        newest. ValueError when the gate stops the text: its `findings` are the codes (else its arguments)."""
+        approver had on the screen; `ticked` are the findings in this revision that the approver looked at.
+        ConflictError when the revision, its hash or that count is no longer the newest. GateFindings when the gate
+        stops the text."""
 
     def undo_approval(self, reference: str, *, user: User) -> None:
         """ConflictError when the mail has left or is leaving."""

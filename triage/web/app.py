@@ -21,7 +21,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from triage.core.drift import WeekReport
-from triage.core.gate import mask_bsn
+from triage.core.gate import SecureChannel, mask_bsn
 from triage.core.promises import JudgedPromise
 from triage.core.rights import Right
 from triage.core.sla import SlaRules
@@ -70,6 +70,7 @@ def create_app(
     letters: AcknowledgementSamples | None = None,
     promises: Callable[[], Sequence[JudgedPromise]] = lambda: (),
     alerting: Alerting | None = None,
+    secure_channel: SecureChannel = SecureChannel.ADVISE,
 ) -> Starlette:
     """The web app of the staff screens.
 
@@ -79,7 +80,8 @@ def create_app(
     view of and act on a case, after it happened. `models` tells which model judges and which others there are; None:
     Beheer shows nothing of it. `judgement` gives the past weeks for Toezicht, oldest first; `promises` those of
     the cases that arrived this month. `letters` writes acknowledgements to look at; None: Beheer shows nothing of them.
-    `alerting` is for Beheer; None: it shows nothing of calendar and alerts.
+    `alerting` is for Beheer; None: it shows nothing of calendar and alerts. `secure_channel`: what a case says of
+    secure mail before it is answered.
     """
     https = settings.public_url.startswith("https://")
     sessions = Sessions(accounts, secret=session_secret, clock=clock, absolute=timedelta(hours=settings.session_hours))
@@ -95,6 +97,7 @@ def create_app(
         templates=environment(templates / "web"),
         presence=Presence(),
         undo_seconds=undo_seconds,
+        secure_channel=secure_channel,
         mode=mode,
         health=health,
         on_access=on_access,

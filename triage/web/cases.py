@@ -14,7 +14,7 @@ from triage.core.assessment import LAWS, Assessment
 from triage.core.automated import is_no_reply_address
 from triage.core.case import OPEN_STATES, Case
 from triage.core.draft_copy import MAIL_CLIENT
-from triage.core.gate import SIGNATURE
+from triage.core.gate import SIGNATURE, SecureChannel
 from triage.core.mail import MessageKind
 from triage.core.rights import Right
 from triage.core.sla import ClockState, clock_state, dutch_date, explain, terms_now
@@ -22,7 +22,7 @@ from triage.core.workdays import start_of
 from triage.errors import NotFound
 from triage.ports import AuditRow, MessageView, OutboxRow
 from triage.web.desk import Visit
-from triage.web.drafting import Editor, editor_of, reply_of
+from triage.web.drafting import Editor, editor_of, reply_of, ticked_words
 from triage.web.judging import MISSED_CHOICES, URGENCY_CHOICES, checked_by
 from triage.web.mail_program import mail_program
 from triage.web.mailtext import FoldedText, clean_html, cues, fold, pieces
@@ -43,6 +43,7 @@ from triage.web.words import word
 
 TROUBLED = ("refused", "uncertain")
 _FEW_RECIPIENTS = 5
+_ABOUT_NOBODY = frozenset({"T91", "T99"})  # about the helpdesk itself, and thanks: nobody's health
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,7 @@ def show_case(
     case = page.case
     names = {user.id: user.display_name for user in desk.accounts.all()}
     reply = reply_of(page, names)
+    editor = editor or editor_of(page, reply)
     return visit.page(
         "zaak.html",
         problem.status if problem else 200,
@@ -142,9 +144,13 @@ def show_case(
         related=related(visit, page),
         notices=shown_notices(page.notices, now),
         laws_by_people=any(row.action == "laws_corrected" for row in page.timeline),
-        recipient_warnings=recipient_warnings((editor or editor_of(page, reply)).to),
+        recipient_warnings=recipient_warnings(editor.to),
         signature=SIGNATURE,
-        editor=editor or editor_of(page, reply),
+        editor=editor,
+        # of another text than the one in the fields they would mislead
+        findings=desk.acts.findings_of(page) if page.drafts and editor.holds(page.drafts[0]) else (),
+        advise_secure=desk.secure_channel is SecureChannel.ADVISE
+        and not _ABOUT_NOBODY.issuperset(page.topics or ("",)),
         reply=reply,
         received=sum(message.direction == "in" for message in page.messages),
         names={**names, "system": "het systeem", MAIL_CLIENT: "iemand in het mailprogramma"},
@@ -233,6 +239,8 @@ def audit_words(row: AuditRow) -> str:
             said.append(f"versie {value} geldt")
         elif key == "attachments" and value:
             said.append("met 1 bijlage" if value == 1 else f"met {value} bijlagen")
+        elif key == "ticked" and value:
+            said.append(f"aangevinkt: {ticked_words(value)}")
         elif key == "alert":
             said.append(word(value, "alert"))
         elif key == "proposed_link" and value:

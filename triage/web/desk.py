@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from triage.core.drift import WeekReport
+from triage.core.gate import SecureChannel
 from triage.core.promises import JudgedPromise
 from triage.core.rights import Right
 from triage.core.sla import SlaRules
@@ -110,6 +111,7 @@ class Desk:
     templates: Environment
     presence: Presence
     undo_seconds: float
+    secure_channel: SecureChannel
     mode: str
     health: HealthReport
     on_access: OnAccess

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import JSONResponse, Response
 
-from triage.core.gate import open_places
+from triage.core.gate import Finding, GateFindings, open_places
 from triage.core.rights import Right
 from triage.core.workdays import AMSTERDAM
 from triage.errors import ConflictError, NotAllowed
@@ -23,6 +23,7 @@ NEW_MESSAGE = "De vrager heeft intussen weer geschreven. Lees eerst het nieuwe b
 ALREADY_APPROVED = "Dit antwoord is al goedgekeurd of verstuurd. Uw tekst staat nog in het veld."
 NOT_NOW = "Dit mag niet in de stand waarin de zaak nu is. Uw tekst staat nog in het veld."
 STOPPED = "De controle houdt deze mail tegen. Uw tekst is bewaard."
+NOT_TICKED = "De mail is nog niet verstuurd. Kijk eerst na wat hieronder staat en vink het aan. Uw tekst is bewaard."
 
 
 def draft_screen(visit: Visit) -> Response:
@@ -56,7 +57,10 @@ def draft_screen(visit: Visit) -> Response:
     if not fine:
         problem = Problem(STOPPED, 422, details=(word("bad_address", "gate"),))
         return show_case(visit, reference, problem=problem, editor=typed_editor(revision.revision, content))
-    return _approve(visit, reference, revision, seen)
+    # the boxes stood under one revision: a text that was changed after it is asked about anew
+    looked_at = visit.form.number("nagekeken") if "nagekeken" in visit.form.fields else 0
+    ticked = visit.form.choices("vink", Finding) if looked_at == revision.revision else frozenset()
+    return _approve(visit, reference, revision, seen, ticked)
 
 
 def _stored(
@@ -86,7 +90,7 @@ def _overtaken(visit: Visit, reference: str, base_revision: int, content: DraftC
     return show_case(visit, reference, problem=Problem(NEWER_TEXT, 409), editor=overtaken_editor(content, newest))
 
 
-def _approve(visit: Visit, reference: str, revision: DraftRevision, seen: int) -> Response:
+def _approve(visit: Visit, reference: str, revision: DraftRevision, seen: int, ticked: frozenset[Finding]) -> Response:
     try:
         visit.desk.acts.approve(
             reference,
@@ -94,19 +98,19 @@ def _approve(visit: Visit, reference: str, revision: DraftRevision, seen: int) -
             revision=revision.revision,
             content_hash=revision.content_hash,
             seen_messages=seen,
+            ticked=ticked,
         )
     except ConflictError:
         return _approval_overtaken(visit, reference, revision, seen)
     except NotAllowed:
         problem = Problem(NOT_NOW, 409)
         return show_case(visit, reference, problem=problem, editor=typed_editor(revision.revision, revision.content))
-    except ValueError as exc:
-        found = getattr(exc, "findings", None) or (exc.args[0] if exc.args else None)
-        if not isinstance(found, list | tuple):
-            raise  # not a verdict of the gate but a fault of ours
-        details = (*(word(code, "gate") for code in found), *open_places(revision.content.body))
-        problem = Problem(STOPPED, 422, details=details)
-        return show_case(visit, reference, problem=problem, editor=typed_editor(revision.revision, revision.content))
+    except GateFindings as stop:
+        details = [*(word(code, "gate") for code in stop.blocking), *open_places(revision.content.body)]
+        details += [word(code, "gate") for code in stop.unticked]
+        problem = Problem(STOPPED if stop.blocking else NOT_TICKED, 422, details=details)
+        editor = typed_editor(revision.revision, revision.content, ticked)
+        return show_case(visit, reference, problem=problem, editor=editor)
     visit.desk.on_access(visit.user, reference, "draft_approved")
     return visit.done(f"/zaak/{reference}", "goedgekeurd", "#antwoord")
 

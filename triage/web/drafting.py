@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import SequenceMatcher
 
-from triage.core.gate import SIGNATURE
+from triage.core.gate import SIGNATURE, Finding
 from triage.core.names import poses_as_other
 from triage.ports import CasePage, DraftContent, DraftRevision
 from triage.web.forms import Form, addresses
+from triage.web.words import word
 
 # the gate stops a letter that still holds an open place, so a letter nobody wrote cannot leave
 EMPTY_LETTER = f"Geachte {{name}},\n\n[[schrijf hier uw antwoord]]\n\nMet vriendelijke groet,\n\n{SIGNATURE}\n"
@@ -38,6 +39,13 @@ class Editor:
     kept: bool = False  # holds text that is not stored: shown whatever the state of the reply
     theirs: DraftRevision | None = None
     diff: tuple[DiffLine, ...] = ()
+    ticked: frozenset[Finding] = frozenset()  # what the gate asks of this very revision and the person ticked
+
+    def holds(self, draft: DraftRevision) -> bool:
+        """The fields show this revision, without a change."""
+        return self.base_revision == draft.revision and self == replace(
+            _editor(draft.revision, draft.content), kept=self.kept, ticked=self.ticked
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,7 @@ class Reply:
     reply_code: int | None
     outbox_id: str
     undo: bool
+    ticked: str = ""  # what the gate asked and the approver ticked, in words
 
     @property
     def over(self) -> bool:
@@ -96,9 +105,9 @@ def same(one: DraftContent, other: DraftContent) -> bool:
     return (one.to, one.cc, one.subject, _lines(one.body)) == (other.to, other.cc, other.subject, _lines(other.body))
 
 
-def typed_editor(base: int, content: DraftContent) -> Editor:
-    """What the person typed, kept on the page."""
-    return _editor(base, content, kept=True)
+def typed_editor(base: int, content: DraftContent, ticked: frozenset[Finding] = frozenset()) -> Editor:
+    """What the person typed and ticked, kept on the page."""
+    return replace(_editor(base, content, kept=True), ticked=ticked)
 
 
 def overtaken_editor(mine: DraftContent, theirs: DraftRevision) -> Editor:
@@ -151,4 +160,21 @@ def reply_of(page: CasePage, names: Mapping[str, str]) -> Reply | None:
         reply_code=item.reply_code if item else None,
         outbox_id=newest.outbox_id,
         undo=state in UNDOABLE,
+        ticked=next(
+            (
+                ticked_words(row.details.get("ticked"))
+                for row in reversed(page.timeline)
+                if row.action == "draft_approved" and row.details.get("revision") == newest.revision
+            ),
+            "",
+        ),
+    )
+
+
+def ticked_words(counted: object) -> str:
+    """What an approval's audit row says of ticks, in words: code → how often it was found."""
+    if not isinstance(counted, Mapping):
+        return ""
+    return ", ".join(
+        f"{word(code, 'ticked')}{f' ({count} keer)' if count > 1 else ''}" for code, count in counted.items()
     )

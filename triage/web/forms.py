@@ -71,6 +71,13 @@ class Form:
         except ValueError:
             raise BadForm(name) from None
 
+    def choices(self, name: str, kind: type[E]) -> frozenset[E]:
+        """What was ticked of the boxes with this name."""
+        try:
+            return frozenset(kind(one) for one in self.fields.get(name, ()))
+        except ValueError:
+            raise BadForm(name) from None
+
 
 def addresses(value: str) -> tuple[tuple[str, ...], bool]:
     """(addresses in order without repeats, all well-formed) of a field with commas, semicolons or line ends."""

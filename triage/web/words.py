@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from triage.core.readability import MOST_WORDS
+
 WORDS: Mapping[str, Mapping[str, str]] = {
     "law": {"jeugdwet": "Jeugdwet", "wmo": "Wmo", "wlz": "Wlz", "zvw": "Zvw"},
     "state": {
@@ -386,7 +388,32 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "no_recipient": "Er is geen ontvanger ingevuld.",
         "own_recipient": "Een van de ontvangers is een eigen adres van het loket.",
         "empty": "De mail heeft geen tekst.",
+        "birth_date": "Er staat een geboortedatum in de mail. Laat die alleen staan als het echt nodig is.",
+        "unknown_recipient": "Een ontvanger staat nergens in het gesprek. Kijk of het adres klopt en of deze ontvanger "
+        "dit mag lezen.",
+        "outsider": "Een ontvanger las alleen mee met de vraag en schreef zelf niet. Moet die het antwoord "
+        "ook krijgen?",
+        "long_sentence": f"Een zin heeft meer dan {MOST_WORDS} woorden. Dat is moeilijk te lezen. Maak er twee "
+        "zinnen van.",
+        "stale_block": "Het antwoord rust op uitleg die opnieuw nagekeken moet worden. Kijk of die nog klopt.",
+        "secure_channel": "Dit antwoord kan over iemands gezondheid gaan.",
         "bad_address": "Een adres bij ‘Aan’ of ‘Cc’ klopt niet.",
+    },
+    "tick": {
+        "birth_date": "Ik heb de geboortedatum gezien. Die moet in de mail staan.",
+        "unknown_recipient": "Ik heb het adres gecontroleerd. Deze ontvanger mag het antwoord lezen.",
+        "outsider": "Deze ontvanger moet het antwoord ook krijgen.",
+        "long_sentence": "Ik heb de lange zin gelezen. Die kan zo blijven.",
+        "stale_block": "Ik heb deze uitleg nagekeken. Die klopt nog.",
+        "secure_channel": "Het antwoord gaat via beveiligde mail, of er staan geen persoonsgegevens in.",
+    },
+    "ticked": {
+        "birth_date": "geboortedatum",
+        "unknown_recipient": "adres dat niet in het gesprek staat",
+        "outsider": "ontvanger die alleen meelas",
+        "long_sentence": "lange zin",
+        "stale_block": "uitleg die nagekeken moest worden",
+        "secure_channel": "beveiligde mail of geen persoonsgegevens",
     },
     "defect": {
         "text_too_long": "de tekst is heel lang; niet alles is beoordeeld",

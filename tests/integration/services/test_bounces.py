@@ -13,6 +13,7 @@ from tests.integration.harness import START, US, Harness, mail
 from tests.integration.office import ASKER, REF, Office, page
 from tests.screening_cases import MAILS
 from triage.core.case import CaseState, WaitingFor
+from triage.core.gate import Finding
 from triage.core.mail import MessageKind
 from triage.ports import AuditRow
 from triage.web.cases import audit_words
@@ -30,7 +31,14 @@ def answered_case(office: Office, *, also_to: Sequence[str] = ()) -> str:
         content = draft.content
         changed = type(content)((*content.to, *also_to), (), content.subject, content.body)
         draft = desk.approval.save_draft(REF, user=user, base_revision=draft.revision, content=changed)
-    desk.approval.approve(REF, user=user, revision=draft.revision, content_hash=draft.content_hash, seen_messages=1)
+    desk.approval.approve(
+        REF,
+        user=user,
+        revision=draft.revision,
+        content_hash=draft.content_hash,
+        seen_messages=1,
+        ticked=frozenset({Finding.UNKNOWN_RECIPIENT}),
+    )
     desk.later(minutes=1)
     sent = office.send()
     assert page(desk).case.state is CaseState.ANSWERED

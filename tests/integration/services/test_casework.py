@@ -9,11 +9,10 @@ import pytest
 from tests.integration.harness import Harness, mail
 from triage.core.assessment import Band, Urgency
 from triage.core.case import Case, CaseState, WaitingFor
-from triage.core.gate import Finding
+from triage.core.gate import Finding, GateFindings, SecureChannel
 from triage.core.sla import clock_state
 from triage.errors import ConflictError, NotAllowed, NotFound
 from triage.ports import DraftContent, User
-from triage.services.approval import GateFindings
 
 REF = "JL-2026-00001"
 
@@ -178,12 +177,94 @@ def test_the_gate_stops_a_bsn(desk: Harness, user: User) -> None:
     assert found.value.findings == (Finding.BSN,)
 
 
+ASKED = (
+    "Beste meneer,\n\nUw moeder (geb. 12-03-1950) krijgt hulp van de gemeente.\n"
+    + " ".join(["lang"] * 26)
+    + ".\n\n[[handtekening]]"
+)
+
+
+def draft_of(desk: Harness, user: User, **changes: object):
+    newest = desk.store.queries.case_page(REF).drafts[0]
+    content = replace(newest.content, **changes)  # type: ignore[arg-type]
+    return desk.approval.save_draft(REF, user=user, base_revision=newest.revision, content=content)
+
+
+def last_audit(desk: Harness):
+    return desk.store.queries.case_page(REF).timeline[-1]
+
+
+def test_a_reply_waits_until_every_question_of_the_gate_is_ticked(desk: Harness, user: User) -> None:
+    desk.relay_once()
+    draft_of(desk, user, body=ASKED, cc=("zus@mensen.example",))
+    before = desk.store.queries.case_page(REF)
+    asked = (Finding.BIRTH_DATE, Finding.UNKNOWN_RECIPIENT, Finding.LONG_SENTENCE)
+    assert tuple(one.finding for one in desk.approval.findings_of(before)) == asked
+    for ticked in (frozenset(), frozenset(asked[:2])):
+        with pytest.raises(GateFindings) as refused:
+            approve(desk, user, ticked=ticked)
+        assert refused.value.unticked == tuple(one for one in asked if one not in ticked)
+        assert refused.value.blocking == ()
+    assert desk.store.queries.case_page(REF) == before  # nothing changed
+
+    approve(desk, user, ticked=frozenset(Finding))  # what was not found cannot be ticked
+    row = last_audit(desk)
+    assert (row.action, row.details["ticked"]) == (
+        "draft_approved",
+        {"birth_date": 1, "unknown_recipient": 1, "long_sentence": 1},
+    )
+    told = repr([one.details for one in desk.store.queries.case_page(REF).timeline])
+    assert "1950" not in told and "mensen.example" not in told and "lang" not in told
+    desk.later(minutes=1)
+    desk.relay_once()
+    assert len(desk.sender.sent) == 3  # the acknowledgement, To and Cc
+
+
+def test_a_tick_does_not_lift_what_blocks(desk: Harness, user: User) -> None:
+    draft_of(desk, user, body=f"{ASKED} BSN 111222333")
+    with pytest.raises(GateFindings) as refused:
+        approve(desk, user, ticked=frozenset(Finding))
+    assert (refused.value.blocking, refused.value.unticked) == ((Finding.BSN,), ())
+
+
+def test_an_approval_without_questions_says_nothing_of_ticks(desk: Harness, user: User) -> None:
+    approve(desk, user, ticked=frozenset(Finding))
+    assert "ticked" not in last_audit(desk).details
+
+
+def test_who_only_read_along_is_an_outsider_until_they_write(desk: Harness, user: User) -> None:
+    token = case(desk).subject_token
+    copied = mail(2, subject=f"Nog iets {token}", sender="vrager1@mensen.example", headers="Cc: zus@mensen.example\r\n")
+    desk.mailbox.deliver(copied)
+    desk.poll()
+    draft_of(desk, user, body="Beste meneer,\n\nU belt de gemeente.", cc=("zus@mensen.example",))
+
+    def asked() -> list[tuple[Finding, tuple[str, ...]]]:
+        found = desk.approval.findings_of(desk.store.queries.case_page(REF))
+        return [(one.finding, one.where) for one in found]
+
+    assert asked() == [(Finding.OUTSIDER, ("zus@mensen.example",))]
+    desk.mailbox.deliver(mail(3, subject=f"Re: {token}", sender="zus@mensen.example"))
+    desk.poll()
+    assert asked() == []
+
+
+def test_a_secure_channel_that_is_required_is_ticked_on_record(desk: Harness, user: User) -> None:
+    desk.approval._secure_channel = SecureChannel.REQUIRE
+    with pytest.raises(GateFindings) as refused:
+        approve(desk, user)
+    assert refused.value.unticked == (Finding.SECURE_CHANNEL,)
+    approve(desk, user, ticked=frozenset({Finding.SECURE_CHANNEL}))
+    assert last_audit(desk).details["ticked"] == {"secure_channel": 1}
+
+
 def test_a_reply_to_several_people_reaches_each_once(desk: Harness, user: User) -> None:
     desk.relay_once()
     draft = desk.store.queries.case_page(REF).drafts[0]
     content = replace(draft.content, to=("a@mensen.example", "b@mensen.example"))
     saved = desk.approval.save_draft(REF, user=user, base_revision=draft.revision, content=content)
-    approve(desk, user, revision=saved.revision, content_hash=saved.content_hash)
+    ticked = frozenset({Finding.UNKNOWN_RECIPIENT})
+    approve(desk, user, revision=saved.revision, content_hash=saved.content_hash, ticked=ticked)
     desk.later(minutes=1)
     desk.relay_once()
     assert sorted(envelope.forward_path for envelope, _ in desk.sender.sent[1:]) == sorted(content.to)

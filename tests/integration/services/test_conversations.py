@@ -18,6 +18,7 @@ from triage.adapters import migrate
 from triage.adapters.store import open_store
 from triage.core.assessment import Band
 from triage.core.case import CaseState, LinkState
+from triage.core.gate import Finding
 from triage.errors import ConflictError, NotAllowed, NotFound
 from triage.ports import CaseFilter, CasePage
 
@@ -148,7 +149,14 @@ def test_who_got_our_reply_is_no_stranger(asked: Harness) -> None:
             content.to, ("wijkteam@gemeente.example",), content.subject, "Goedemiddag, ons antwoord."
         ),
     )
-    asked.approval.approve(FIRST, user=user, revision=draft.revision, content_hash=draft.content_hash, seen_messages=1)
+    asked.approval.approve(
+        FIRST,
+        user=user,
+        revision=draft.revision,
+        content_hash=draft.content_hash,
+        seen_messages=1,
+        ticked=frozenset({Finding.UNKNOWN_RECIPIENT}),
+    )
     asked.later(minutes=1)
     asked.relay_once()
     reply = next(raw for _, raw in asked.sender.sent if b"ons antwoord" in raw)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.harness import START, Harness, mail
+from triage.core.gate import Finding
 from triage.errors import (
     DeliveryDeferred,
     DeliveryRefused,
@@ -209,6 +210,7 @@ def test_a_reply_that_left_is_copied_to_sent_once_and_its_question_is_marked_ans
         revision=saved.revision,
         content_hash=saved.content_hash,
         seen_messages=1,
+        ticked=frozenset({Finding.UNKNOWN_RECIPIENT}),
     )
     desk.later(minutes=1)
     desk.relay_once()

@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 from triage.core.assessment import LAWS, Assessment, Band, Evidence, SenderType, Span, Urgency
 from triage.core.case import OPEN_STATES, Case, CaseState, WaitingFor, move
 from triage.core.drift import WeekReport
+from triage.core.gate import Finding, Found, GateFindings, SecureChannel, findings
 from triage.core.mail import MessageKind
 from triage.core.promises import JudgedPromise, Promise, needs_correction
 from triage.core.sla import SlaRules, clock_state, pause, resume, terms_for, with_band
@@ -187,19 +188,15 @@ def revision_of(case_id: str, number: int, content: DraftContent, by: str) -> Dr
     return DraftRevision(case_id, number, content, digest, by, NOW)
 
 
-class GateFindings(ValueError):
-    def __init__(self, findings: Sequence[str]) -> None:
-        super().__init__()
-        self.findings = tuple(findings)
-
-
 @dataclass
 class Helpdesk:
     """Queries and CaseActs in one. `done` lists the acts that went through."""
 
     clock: FakeClock = field(default_factory=FakeClock)
     pages: dict[str, CasePage] = field(default_factory=dict)
-    findings: tuple[str, ...] = ()
+    refusals: tuple[Finding, ...] = ()  # of the gate, whatever the text says
+    secure_channel: SecureChannel = SecureChannel.ADVISE
+    stale: tuple[str, ...] = ()
     done: list[tuple[str, str]] = field(default_factory=list)
     outbox_rows: list[OutboxRow] = field(default_factory=list)
     quarantine: list[QuarantineRow] = field(default_factory=list)
@@ -497,7 +494,28 @@ class Helpdesk:
         self._change("save_draft", reference, None, drafts=(revision, *page.drafts))
         return revision
 
-    def approve(self, reference: str, *, user: User, revision: int, content_hash: str, seen_messages: int) -> datetime:
+    def findings_of(self, page: CasePage) -> tuple[Found, ...]:
+        content = page.drafts[0].content
+        return findings(
+            recipients=(*content.to, *content.cc),
+            subject=content.subject,
+            body=content.body,
+            own_addresses=("meldpunt@loket.example",),
+            correspondents=page.correspondents,
+            stale=self.stale,
+            secure_channel=self.secure_channel,
+        )
+
+    def approve(
+        self,
+        reference: str,
+        *,
+        user: User,
+        revision: int,
+        content_hash: str,
+        seen_messages: int,
+        ticked: frozenset[Finding] = frozenset(),
+    ) -> datetime:
         if user.role != "medewerker":
             raise NotAllowed("may not release")
         page = self.case_page(reference)
@@ -505,8 +523,10 @@ class Helpdesk:
         received = sum(one.direction == "in" for one in page.messages)
         if received > seen_messages or (newest.revision, newest.content_hash) != (revision, content_hash):
             raise ConflictError("stale")
-        if self.findings:
-            raise GateFindings(self.findings)
+        found = self.findings_of(page)
+        refused = [*self.refusals, *(one.finding for one in found if one.blocks or one.finding not in ticked)]
+        if refused:
+            raise GateFindings(refused)
         leaves = self.clock() + self.undo
         outbox_id = f"o-reply-{reference}"
         approved = replace(newest, approved_by=user.id, approved_at=self.clock(), outbox_id=outbox_id)
@@ -687,6 +707,7 @@ class World:
             calendar_rules=RULES,
             session_secret=b"s" * 32,
             undo_seconds=20,
+            secure_channel=self.helpdesk.secure_channel,
             mode=self.mode,
             health=lambda: self.report,
             templates=TEMPLATES,
@@ -734,3 +755,7 @@ class Browser:
     def post(self, path: str, headers: Mapping[str, str] | None = None, **fields: object):  # type: ignore[no-untyped-def]
         values = {name: str(value) for name, value in fields.items()}
         return self.client.post(path, data={"csrf": self.csrf, **values}, headers=dict(headers or {}))
+
+    def post_list(self, path: str, fields: Mapping[str, object]):  # type: ignore[no-untyped-def]
+        """As `post`, for a form with several boxes of one name."""
+        return self.client.post(path, data={"csrf": self.csrf, **fields})

@@ -6,11 +6,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from lxml.html import fromstring
 
 from tests.unit.web.fakes import NOW, World, case_page, message
 from triage.core.case import CaseState
-from triage.core.gate import Finding, findings
-from triage.ports import DraftContent, OutboxRow
+from triage.core.gate import Correspondents, Finding, SecureChannel, findings
+from triage.ports import AuditRow, DraftContent, OutboxRow
 from triage.web.drafting import EMPTY_LETTER, DiffLine, diff
 from triage.web.forms import addresses
 
@@ -125,7 +126,7 @@ def test_a_newer_mail_of_the_sender_stops_the_approval_and_keeps_the_text() -> N
 
 def test_the_gate_says_why_a_mail_may_not_leave() -> None:
     made = world()
-    made.helpdesk.findings = ("bsn", "place_holder")
+    made.helpdesk.refusals = (Finding.BSN, Finding.PLACE_HOLDER)
     browser = made.browser().login("medewerker")
     answer = browser.post(f"{CASE}/concept", **{**FIELDS, "tekst": "BSN …", "doe": "goedkeuren"})
     assert answer.status_code == 422
@@ -218,8 +219,10 @@ def test_after_a_sent_reply_the_next_letter_begins_empty_and_cannot_leave_so() -
 
 def test_the_gate_stops_a_letter_that_nobody_wrote() -> None:
     letter = EMPTY_LETTER.format(name="Anna")
-    found = findings(recipients=("a@b.example",), subject="Re", body=letter, own_addresses=())
-    assert Finding.PLACE_HOLDER in found
+    found = findings(
+        recipients=("a@b.example",), subject="Re", body=letter, own_addresses=(), correspondents=Correspondents()
+    )
+    assert Finding.PLACE_HOLDER in [one.finding for one in found]
 
 
 def test_a_refused_reply_can_be_mended() -> None:
@@ -235,8 +238,10 @@ def test_a_refused_reply_can_be_mended() -> None:
 
 def test_a_closed_case_cannot_be_answered_by_its_buttons() -> None:
     made = World()
+    made.helpdesk.stale = ("Toegang tot de Wlz",)
     made.helpdesk.put(case_page(1, state=CaseState.CLOSED, ended_at=NOW))
-    assert 'value="goedkeuren"' not in made.browser().login("medewerker").get(CASE).text
+    page = made.browser().login("medewerker").get(CASE).text
+    assert 'value="goedkeuren"' not in page and "Controle van versie" not in page
 
 
 def test_diff_holds_every_line_of_both() -> None:
@@ -275,3 +280,145 @@ def test_an_approval_can_be_taken_back_while_the_server_puts_the_mail_off() -> N
     told = world.browser().login("medewerker").get(CASE).text
     assert "De mailserver nam de mail nog niet aan." in told and "Trek de goedkeuring in" in told
     assert "data-vertrek" not in told  # it does not leave at that moment, it is tried
+
+
+LONG = " ".join(["lang"] * 26)
+ASKED = {
+    **FIELDS,
+    "cc": "zus@post.example",
+    "tekst": f"Beste mevrouw Jansen,\r\n\r\nUw moeder (geb. 12-03-1950) krijgt hulp.\r\n{LONG}.",
+}
+TICKS = ("birth_date", "unknown_recipient", "long_sentence")
+
+
+def boxes(page: str) -> dict[str, tuple[str, str, bool]]:
+    """Of each box to tick: its label, what stands above it, and whether it is ticked."""
+    tree = fromstring(page)
+    found = {}
+    for box in tree.xpath("//input[@type='checkbox' and @name='vink']"):
+        (label,) = tree.xpath(f"//label[@for='{box.get('id')}']")
+        (why,) = tree.xpath(f"//*[@id='{box.get('aria-describedby')}']")
+        assert box.xpath("ancestor::fieldset/legend") and box.xpath("ancestor::form[@class='concept']")
+        found[box.get("value")] = (label.text_content().strip(), why.text_content(), box.get("checked") is not None)
+    return found
+
+
+def asked_world() -> World:
+    made = world()
+    made.browser().login("trainee").post(f"{CASE}/concept", **ASKED)
+    return made
+
+
+def test_the_form_asks_each_thing_by_itself_and_says_what_and_where() -> None:
+    browser = asked_world().browser().login("medewerker")
+    page = browser.get(CASE).text
+    shown = boxes(page)
+    assert tuple(shown) == TICKS and not any(ticked for _, _, ticked in shown.values())
+    assert "geboortedatum" in shown["birth_date"][0] and "geb. 12-03-1950" in shown["birth_date"][1]
+    assert "zus@post.example" in shown["unknown_recipient"][1]
+    assert LONG in shown["long_sentence"][1] and "meer dan 25 woorden" in shown["long_sentence"][1]
+    assert len({label for label, _, _ in shown.values()}) == 3
+    assert "Controle van versie 2" in page and 'name="nagekeken" value="2"' in page
+
+
+def test_a_draft_with_nothing_to_ask_shows_no_check() -> None:
+    page = world().browser().login("medewerker").get(CASE).text
+    assert boxes(page) == {} and "Controle van versie" not in page
+
+
+def test_without_the_ticks_nothing_leaves_and_the_text_and_the_ticks_stay() -> None:
+    made = asked_world()
+    browser = made.browser().login("medewerker")
+    before = made.helpdesk.pages[REFERENCE]
+    answer = browser.post_list(
+        f"{CASE}/concept", {**ASKED, "basis": 2, "nagekeken": 2, "vink": ["birth_date"], "doe": "goedkeuren"}
+    )
+    assert answer.status_code == 422
+    assert "De mail is nog niet verstuurd. Kijk eerst na wat hieronder staat" in answer.text
+    assert made.helpdesk.pages[REFERENCE] == before
+    assert f"{LONG}.</textarea>" in answer.text
+    assert [code for code, (_, _, ticked) in boxes(answer.text).items() if ticked] == ["birth_date"]
+
+    done = browser.post_list(
+        f"{CASE}/concept", {**ASKED, "basis": 2, "nagekeken": 2, "vink": list(TICKS), "doe": "goedkeuren"}
+    )
+    assert done.headers["location"] == f"{CASE}?melding=goedgekeurd#antwoord"
+    assert len(made.helpdesk.pages[REFERENCE].drafts) == 2
+
+
+@pytest.mark.parametrize("basis", [2, 3])
+def test_a_tick_counts_for_the_revision_it_was_shown_under(basis: int) -> None:
+    made = asked_world()
+    browser = made.browser().login("medewerker")
+    changed = {**ASKED, "basis": 2, "tekst": ASKED["tekst"] + "\r\nGroet"}
+    if basis == 3:  # the script saved while somebody typed: the boxes are still those of revision 2
+        browser.post(f"{CASE}/concept", {"Accept": "application/json"}, **changed)
+    answer = browser.post_list(
+        f"{CASE}/concept", {**changed, "basis": basis, "nagekeken": 2, "vink": list(TICKS), "doe": "goedkeuren"}
+    )
+    assert answer.status_code == 422 and "approve" not in dict(made.helpdesk.done)
+    assert 'name="nagekeken" value="3"' in answer.text
+    assert tuple(boxes(answer.text)) == TICKS and not any(ticked for _, _, ticked in boxes(answer.text).values())
+
+
+def test_a_box_that_no_page_offers_is_refused() -> None:
+    made = asked_world()
+    browser = made.browser().login("medewerker")
+    wrong = {**ASKED, "basis": 2, "nagekeken": 2, "vink": ["alles"], "doe": "goedkeuren"}
+    assert browser.post_list(f"{CASE}/concept", wrong).status_code == 400
+    assert "approve" not in dict(made.helpdesk.done)
+
+
+def test_what_blocks_is_said_before_somebody_approves_and_has_no_box() -> None:
+    made = world()
+    made.browser().login("trainee").post(f"{CASE}/concept", **{**FIELDS, "tekst": "BSN 111222333 [[datum]]"})
+    page = made.browser().login("medewerker").get(CASE).text
+    assert boxes(page) == {}
+    assert "Deze mail kan zo nog niet weg" in page and "burgerservicenummer" in page and "[[datum]]</q>" in page
+
+
+def test_a_trainee_sees_what_will_be_asked_and_ticks_nothing() -> None:
+    page = asked_world().browser().login("trainee").get(CASE).text
+    assert boxes(page) == {} and 'value="goedkeuren"' not in page
+    assert "Wie goedkeurt, krijgt hier vragen over" in page and "geb. 12-03-1950" in page
+
+
+def test_the_check_is_not_shown_beside_another_text() -> None:
+    made = asked_world()
+    answer = made.browser().login("medewerker").post(f"{CASE}/concept", **{**FIELDS, "tekst": "Tekst van Mira."})
+    assert answer.status_code == 409 and "Controle van versie" not in answer.text
+
+
+def test_a_block_to_check_anew_is_named() -> None:
+    made = world()
+    made.helpdesk.stale = ("Toegang tot de Wlz",)
+    shown = boxes(made.browser().login("medewerker").get(CASE).text)
+    assert list(shown) == ["stale_block"] and "Toegang tot de Wlz" in shown["stale_block"][1]
+
+
+@pytest.mark.parametrize("setting", list(SecureChannel))
+def test_secure_mail_is_advised_once_or_asked(setting: SecureChannel) -> None:
+    made = world()
+    made.helpdesk.secure_channel = setting
+    page = made.browser().login("medewerker").get(CASE).text
+    assert page.count("Kan het antwoord via beveiligde mail?") == (setting is SecureChannel.ADVISE)
+    assert list(boxes(page)) == (["secure_channel"] if setting is SecureChannel.REQUIRE else [])
+
+
+def test_a_question_about_the_helpdesk_itself_is_nobodys_health() -> None:
+    made = World()
+    made.helpdesk.put(case_page(1, topics=("T91",)))
+    assert "beveiligde mail" not in made.browser().login("medewerker").get(CASE).text
+
+
+def test_the_case_tells_what_was_ticked() -> None:
+    made = world()
+    page = case_page(1)
+    approved = replace(page.drafts[0], approved_by="u-medewerker", approved_at=NOW, outbox_id="o-1")
+    row = OutboxRow("o-1", "reply", "sent", REFERENCE, NOW, NOW, 1, NOW, 250, None)
+    details = {"revision": 1, "ticked": {"birth_date": 1, "long_sentence": 3}}
+    audit = AuditRow(NOW, "Mira de Wit", "draft_approved", details)
+    made.helpdesk.put(replace(page, drafts=(approved,), outbox=(row,), timeline=(*page.timeline, audit)))
+    told = made.browser().login("medewerker").get(CASE).text
+    assert "Goedgekeurd door Mira de Wit. Aangevinkt: geboortedatum, lange zin (3 keer)." in told
+    assert "versie 1 · aangevinkt: geboortedatum, lange zin (3 keer)" in told

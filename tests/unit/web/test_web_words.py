@@ -16,7 +16,7 @@ from tests.unit.web.fakes import NOW, World, assessment, case_page
 from triage.adapters.tables import BY_PEOPLE, OUTBOX_KINDS
 from triage.core.assessment import HEADS, LAWS, Band, Evidence, SenderType, Span, Urgency
 from triage.core.case import CaseState, WaitingFor
-from triage.core.gate import Finding, mask_bsn
+from triage.core.gate import BLOCKING, Finding, mask_bsn
 from triage.core.mail import LedgerOutcome, MessageKind, NoReplyReason
 from triage.core.promises import Reason, Subject
 from triage.core.rights import Role
@@ -49,6 +49,8 @@ ROOT = Path(__file__).resolve().parents[3]
         ("no_reply_reason", NoReplyReason),
         ("outcome", LedgerOutcome),
         ("gate", Finding),
+        ("tick", tuple(set(Finding) - BLOCKING)),
+        ("ticked", tuple(set(Finding) - BLOCKING)),
     ],
 )
 def test_every_code_has_words(group: str, codes: type[StrEnum] | tuple[str, ...]) -> None:
