@@ -11,7 +11,7 @@ import tomllib
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,9 @@ from triage.core.assessment import Assessment, Band, SenderType, Urgency
 from triage.errors import ConfigError
 
 SECTIONS = ("eerst", "kort", "waarom", "wie", "stappen", "oneens")
+TO_CHECK = "controleren"
+"""Statements that nobody has checked: none reaches a draft unless a person ticks it."""
+_FOR_PROFESSIONALS = " voor professionals"
 _MOST_BLOCKS = 3
 _LOWEST_SCORE = 2.4
 _SHARE_OF_BEST = 0.6
@@ -41,7 +44,7 @@ _TOPICS_OF = {
     Urgency.TRANSFER: frozenset({"T06", "T13", "T14", "T15"}),
 }
 _STATUSES = frozenset({"verified", "unverified"})
-_OPTIONAL_KEYS = frozenset({"regulation", "source", "remedies", "remedy", "words", "only_with", "text_en"})
+_OPTIONAL_KEYS = frozenset({"regulation", "source", "remedies", "remedy", "words", "only_with", "text_en", "recheck"})
 _KEYS = frozenset({"id", "title", "topics", "laws", "urgency", "audience", "responsible_body", "checked_on", "status"})
 
 
@@ -66,7 +69,7 @@ class Block:
     audience: tuple[str, ...]
     responsible_body: str
     checked_on: date
-    status: str  # verified; unverified: a newer version of the rule is known and was not read
+    status: str  # verified; unverified: it reaches a draft only when a person ticks it
     remedies: tuple[str, ...]
     remedy: str
     words: tuple[str, ...]
@@ -76,6 +79,25 @@ class Block:
     footnotes: tuple[Footnote, ...]
     sections: Mapping[str, tuple[str, ...]]
     sections_en: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    for_professionals: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # instead of those of the same name
+    to_check: tuple[str, ...] = ()
+    recheck: str = ""  # Dutch, for staff: what must be looked up anew
+    amounts: Mapping[str, int] = field(default_factory=dict)  # each amount in the text → the newest year that is known
+
+    def text(self, lang: str, *, professional: bool) -> Mapping[str, tuple[str, ...]]:
+        """The sections of a letter in this language to this kind of reader; empty when the block is not in it."""
+        if lang == "en":
+            return self.sections_en
+        return {**self.sections, **self.for_professionals} if professional else self.sections
+
+    def stale(self, today: date, longest: timedelta) -> tuple[str, ...]:
+        """Why its text must be looked at anew: `recheck`, `checked_long_ago`, `amount_of_an_earlier_year`."""
+        found = ["recheck"] if self.recheck else []
+        if today - self.checked_on > longest:
+            found.append("checked_long_ago")
+        if any(year < today.year for year in self.amounts.values()):
+            found.append("amount_of_an_earlier_year")
+        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +113,8 @@ class Knowledge:
     """All blocks, ready to be chosen from. Raises ConfigError that names file and fault when one cannot be used."""
 
     def __init__(self, folder: Path) -> None:
-        amounts = _read_amounts(folder / "amounts.toml")
-        self.blocks: tuple[Block, ...] = tuple(_read_block(path, amounts) for path in sorted(folder.glob("*.md")))
+        data = DatedData(_read_toml(folder / "terms.toml"), _read_toml(folder / "amounts.toml"))
+        self.blocks: tuple[Block, ...] = tuple(_read_block(path, data) for path in sorted(folder.glob("*.md")))
         if not self.blocks:
             raise ConfigError(f"no answer blocks in {folder.name}")
         self.remedies: Mapping[str, Block] = {block.remedy: block for block in self.blocks if block.remedy}
@@ -235,7 +257,19 @@ def _index(
 # ---------------------------------------------------------------- reading the files
 
 
-def _read_amounts(path: Path) -> Mapping[str, Mapping[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class DatedData:
+    """Terms and amounts that blocks name instead of writing them: what changes has one place."""
+
+    terms: Mapping[str, Mapping[str, Any]]
+    amounts: Mapping[str, Mapping[str, Any]]
+
+    def newest(self, amount: str) -> int:
+        """The newest year that the amount is known for."""
+        return max(int(key) for key in self.amounts[amount] if key.isdigit())
+
+
+def _read_toml(path: Path) -> Mapping[str, Mapping[str, Any]]:
     try:
         with path.open("rb") as file:
             return tomllib.load(file)
@@ -243,7 +277,7 @@ def _read_amounts(path: Path) -> Mapping[str, Mapping[str, Any]]:
         raise ConfigError(f"{path.name} cannot be read: {type(exc).__name__}") from None
 
 
-def _read_block(path: Path, amounts: Mapping[str, Mapping[str, Any]]) -> Block:
+def _read_block(path: Path, data: DatedData) -> Block:
     text = path.read_text(encoding="utf-8")
     parts = re.split(r"^\+\+\+\s*$", text, maxsplit=2, flags=re.MULTILINE)
     if len(parts) != 3 or parts[0].strip():
@@ -254,8 +288,10 @@ def _read_block(path: Path, amounts: Mapping[str, Mapping[str, Any]]) -> Block:
         raise ConfigError(f"{path.name}: the front matter is not valid TOML: {exc}") from None
     _check_keys(path.name, front)
     try:
-        sections = _sections(_with_amounts(parts[2], amounts, "nl"))
-        sections_en = _sections(_with_amounts(front.get("text_en", ""), amounts, "en"))
+        text, amounts = _filled(parts[2], data, "nl")
+        sections = dict(_sections(text))
+        text_en, amounts_en = _filled(front.get("text_en", ""), data, "en")
+        sections_en = _sections(text_en)
     except Exception as exc:  # Jinja2 raises many kinds; each means the same to who edits the file
         raise ConfigError(f"{path.name}: {exc}") from exc
     if not {"kort", "waarom", "wie"} <= sections.keys():
@@ -283,8 +319,16 @@ def _read_block(path: Path, amounts: Mapping[str, Mapping[str, Any]]) -> Block:
         words=tuple(front.get("words", ())),
         only_with=tuple(front.get("only_with", ())),
         footnotes=footnotes,
-        sections=sections,
+        sections={name: items for name, items in sections.items() if name in SECTIONS},
         sections_en=sections_en,
+        for_professionals={
+            name.removesuffix(_FOR_PROFESSIONALS): items
+            for name, items in sections.items()
+            if name.endswith(_FOR_PROFESSIONALS)
+        },
+        to_check=sections.get(TO_CHECK, ()),
+        recheck=front.get("recheck", ""),
+        amounts={**amounts, **amounts_en},
     )
 
 
@@ -301,19 +345,26 @@ def _check_keys(name: str, front: Mapping[str, Any]) -> None:
         raise ConfigError(f"{name}: checked_on must be a date such as 2026-11-22")
 
 
-def _with_amounts(text: str, amounts: Mapping[str, Mapping[str, Any]], language: str) -> str:
-    """The text with {{ amount('key') }} filled in, always with the year it holds for."""
+def _filled(text: str, data: DatedData, language: str) -> tuple[str, Mapping[str, int]]:
+    """The text with {{ term('key') }} and {{ amount('key') }} filled in, an amount with the year it holds for; and the
+    amounts that it names with that year."""
+    named: dict[str, int] = {}
+    value = "value_en" if language == "en" else "value"
+
+    def term(key: str) -> str:
+        if key not in data.terms:
+            raise ConfigError(f"terms.toml has no {key}")
+        return str(data.terms[key][value])
 
     def amount(key: str) -> str:
-        if key not in amounts:
+        if key not in data.amounts:
             raise ConfigError(f"amounts.toml has no {key}")
-        entry = amounts[key]
-        if language == "en":
-            return f"{entry['value_en']} ({entry['year']})"
-        return f"{entry['value']} (bedrag {entry['year']})"
+        named[key] = data.newest(key)
+        said = data.amounts[key][str(named[key])][value]
+        return f"{said} ({named[key]})" if language == "en" else f"{said} (bedrag {named[key]})"
 
     environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
-    return environment.from_string(text).render(amount=amount)
+    return environment.from_string(text).render(term=term, amount=amount), named
 
 
 def _sections(text: str) -> Mapping[str, tuple[str, ...]]:
@@ -321,8 +372,8 @@ def _sections(text: str) -> Mapping[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for part in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
         name, _, body = part.partition("\n")
-        if name.strip() not in SECTIONS:
-            raise ConfigError(f"unknown section {name.strip()}; known are {', '.join(SECTIONS)}")
+        if name.strip().removesuffix(_FOR_PROFESSIONALS) not in (*SECTIONS, TO_CHECK):
+            raise ConfigError(f"unknown section {name.strip()}; known are {', '.join((*SECTIONS, TO_CHECK))}")
         lines = [line.strip() for line in body.strip().splitlines()]
         if lines and lines[0].startswith("- "):
             found[name.strip()] = tuple(line.removeprefix("- ") for line in lines if line)

@@ -68,7 +68,7 @@ def find_place(text: str) -> Found:
     """Names behind "gemeente" decide; without those, the place where somebody lives, and then a place behind "in" or
     "uit", as long as no other gemeente is named there. Two of them decide nothing.
 
-    A common word or a province counts only behind "gemeente"; a homonym is doubtful unless one gemeente has that name."""
+    A common word or a province counts only behind "gemeente"; a homonym is doubtful unless it is a gemeente's name."""
     text = text[:_READ_CHARACTERS]
     doubtful: dict[str, None] = {}
     named: set[str] = set()
