@@ -15,6 +15,7 @@ from tests.letter_cases import NOW, TEMPLATES, a_case, a_mail, assessed, letters
 from triage.core.actions import Acknowledge
 from triage.core.assessment import LAWS, Urgency
 from triage.core.gate import Finding, findings
+from triage.core.readability import MOST_MEAN_WORDS, MOST_WORDS, sentences, words_in
 from triage.errors import ConfigError
 from triage.services.knowledge import SECTIONS, Knowledge
 
@@ -27,10 +28,6 @@ UNVERIFIED = (
     "restitutie", "Wkkgz", "artikel 114", "artikel 13a", "Regeling zorgverzekering", "TOPD", "civiele rechter",
     "alleen volwassenen", "psychische stoornis, alleen", "inkomensafhankelijke bijdrage voor de Wmo",
 )  # fmt: skip
-
-
-def sentences(text: str) -> list[str]:
-    return [part for part in re.split(r"(?<=[.!?:])\s+", text) if part.strip()]
 
 
 def test_the_knowledge_base_covers_every_law_and_topic() -> None:
@@ -55,7 +52,7 @@ def test_a_block_is_complete_and_readable(block) -> None:  # type: ignore[no-unt
     assert not any(phrase.lower() in text.lower() for phrase in UNVERIFIED)
     assert "{{" not in text and "**" not in text and "**U**" not in text
     for sentence in sentences(text) + sentences(" ".join(i for items in block.sections_en.values() for i in items)):
-        assert len(sentence.split()) <= 25, sentence
+        assert words_in(sentence) <= MOST_WORDS, sentence
     for law in block.laws:
         if len(block.laws) < 4 and not block.remedy:
             assert LAW_NAMES[law] in text or f"({LAW_NAMES[law]})" in text, law
@@ -63,13 +60,13 @@ def test_a_block_is_complete_and_readable(block) -> None:  # type: ignore[no-unt
 
 def test_the_mean_sentence_is_short() -> None:
     lengths = [
-        len(sentence.split())
+        words_in(sentence)
         for block in BLOCKS
         for items in block.sections.values()
         for item in items
         for sentence in sentences(item)
     ]
-    assert statistics.mean(lengths) <= 12.0
+    assert statistics.mean(lengths) <= MOST_MEAN_WORDS
     assert len(lengths) > 400
 
 
