@@ -1,5 +1,5 @@
 # The two commands a newcomer needs: `make run` and `make test`. Everything else is `python3 run.py --help`.
-.PHONY: run test check bench crash reliability judgement first-start lock
+.PHONY: run test check bench crash reliability judgement pictures first-start lock
 
 run:            ## the whole product on its embedded default, with sample mails arriving
 	python3 run.py demo
@@ -21,6 +21,9 @@ reliability:    ## hostile mail, screening, quotes, kill points, large mailboxes
 
 judgement:      ## locked test, challenge, fresh mails, agreement, speed of judging; writes docs/judgement.md
 	python3 tests/run_all.py --only tests.benchmark.judgement
+
+pictures:       ## the acknowledgement as senders see it; writes docs/acknowledgements.md
+	python3 tests/run_all.py --only tests.benchmark.pictures
 
 first-start:    ## a fresh clone with an empty package cache, timed; writes docs/first-start.md
 	python3 tests/run_all.py --only tests.benchmark.first_start

@@ -28,6 +28,7 @@ from triage.errors import ConfigError, StoreUnavailable
 from triage.logs import get_logger
 from triage.model_choice import classifier_for, models_for, running_model, switchable_classifier
 from triage.ports import Clock, TokenState
+from triage.services.acknowledgement import AcknowledgementTexts
 from triage.services.alerts import Alerts
 from triage.services.approval import Approval
 from triage.services.audit_sample import AuditSample
@@ -40,6 +41,7 @@ from triage.services.reading import Reader
 from triage.services.recount import Recount
 from triage.services.redraft import Redraft
 from triage.services.relay import Relay
+from triage.services.renewing import Renewing
 from triage.services.rescreen import Rescreen
 from triage.services.restored import RestoreGuard
 from triage.services.taking_in import TakenIn, TakingIn
@@ -151,6 +153,17 @@ def open_product_store(settings: Settings) -> tuple[SqlStore, Keyring]:
     return open_store(settings.database_url, keyring), keyring
 
 
+def acknowledgement_texts(settings: Settings) -> AcknowledgementTexts:
+    """The texts of the acknowledgement alone, faults and all, for commands that need no mail server."""
+    return AcknowledgementTexts(
+        templates=TEMPLATES,
+        own=settings.own_texts,
+        organisation=settings.organisation,
+        telephone=settings.telephone,
+        calendar=settings.sla_rules.calendar,
+    )
+
+
 def build(
     settings: Settings,
     *,
@@ -189,6 +202,7 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
     get_logger().info("model_in_use", model=classifier.model_id)
     letters = Letters(
         templates=TEMPLATES,
+        own_texts=settings.own_texts,
         organisation=settings.organisation,
         telephone=settings.telephone,
         smtp_from=settings.smtp.from_,
@@ -248,6 +262,7 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
         connections=settings.smtp.connections,
         per_minute=settings.smtp.per_minute,
         acknowledge=live,
+        renewing=Renewing(letters=letters, owner=owner),
         before_sending=guard.before_sending,
     )
     watch = DeadlineWatch(

@@ -29,6 +29,8 @@ reports = typer.Typer(help="Reports.", no_args_is_help=True)
 app.add_typer(reports, name="report")
 models = typer.Typer(help="Models made from feedback: see, compare, put in use, take back.", no_args_is_help=True)
 app.add_typer(models, name="model")
+letters = typer.Typer(help="Acknowledgements: see what senders read, check your own texts.", no_args_is_help=True)
+app.add_typer(letters, name="letters")
 
 Json = Annotated[bool, typer.Option("--json", help="JSON Lines on stdout, one compact object a line.")]
 
@@ -252,6 +254,35 @@ def model_promote(
 def model_rollback() -> None:
     """Put the model in use that was before."""
     from triage.commands.models import rollback as run
+
+    raise typer.Exit(run())
+
+
+@letters.command("preview")
+def letters_preview(
+    to: Annotated[
+        Path | None, typer.Option(help="Write every language and case into this folder, as text and HTML.")
+    ] = None,
+    language: Annotated[
+        str, typer.Option(help="Language of the mail: nl, en, one of languages.toml, or other.")
+    ] = "nl",
+    urgent: Annotated[bool, typer.Option("--urgent", help="The question is urgent.")] = False,
+    arrived: Annotated[str, typer.Option(help="When the mail arrives, ISO 8601 with offset (default: now).")] = "",
+) -> None:
+    """The acknowledgement of a mail as its sender reads it; needs no mail server.
+
+    Without --to it prints subject and text."""
+    if to is not None and (urgent or language != "nl"):
+        raise typer.BadParameter("--to writes every language and case: leave --language and --urgent out")
+    from triage.commands.letters import preview as run
+
+    raise typer.Exit(run(to=to, language=language, urgent=urgent, arrived=arrived))
+
+
+@letters.command("check")
+def letters_check() -> None:
+    """Whether the texts in use hold all they must and read at level B1; exit 1 when something must be mended."""
+    from triage.commands.letters import check as run
 
     raise typer.Exit(run())
 

@@ -328,4 +328,5 @@ def create_web_app(product: Product, *, health: Callable[[], dict[str, object]])
         on_access=on_access,
         models=product.models.overview,
         judgement=lambda: product.judgement.latest,
+        letters=product.letters.acknowledgements,
     )

@@ -283,6 +283,10 @@ class ModelSettings(_Section):
     audit_share: float = Field(ge=0, le=1)
 
 
+class LettersSettings(_Section):
+    directory: Path
+
+
 class LogSettings(_Section):
     level: Literal["debug", "info", "warning", "error"]
     format: Literal["lines", "json"]
@@ -305,6 +309,7 @@ class Settings(BaseSettings):
     approval: ApprovalSettings
     mail: MailSettings
     telephone: TelephoneSettings
+    letters: LettersSettings
     calendar: CalendarSettings
     alerts: AlertSettings
     secure_mail: SecureMailSettings
@@ -346,6 +351,11 @@ class Settings(BaseSettings):
     @property
     def database_url(self) -> str:
         return self.database.url.get_secret_value() or f"sqlite:///{self.data_dir / 'triage.sqlite3'}"
+
+    @property
+    def own_texts(self) -> Path:
+        """The folder with the organisation's own texts."""
+        return ROOT / self.letters.directory
 
     @property
     def sla_rules(self) -> SlaRules:

@@ -131,6 +131,7 @@ def loket(tmp_path: Path, chromium: Browser) -> Iterator[Loket]:
         templates=TEMPLATES,
         models=chooser.overview,
         judgement=lambda: weeks,
+        letters=harness.letters.acknowledgements,
     )
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))

@@ -22,7 +22,12 @@ SCREENS = {
     ),
     "trainee": ("/zaak/urgent",),
     "toezichthouder": ("/toezicht", "/zaak/urgent"),
-    "beheerder": ("/beheer", "/werkvoorraad"),
+    "beheerder": (
+        "/beheer",
+        "/werkvoorraad",
+        "/beheer/bevestiging?taal=tr&soort=spoed",
+        "/beheer/bevestiging?taal=en&soort=laat",
+    ),
 }
 
 

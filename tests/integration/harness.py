@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from triage.services.letters import Letters
 from triage.services.reading import Reader, Reading, Unread
 from triage.services.redraft import Redraft
 from triage.services.relay import Relay, RelayReport
+from triage.services.renewing import Renewing
 from triage.services.rescreen import Rescreen
 from triage.services.taking_in import TakenIn, TakingIn
 from triage.services.watch import DeadlineWatch
@@ -83,6 +84,7 @@ class Harness:
     policy_changes: dict[str, Any] = field(default_factory=dict)
     open_with: Callable[[str, Keyring], SqlStore] = open_store
     owner: str = "node-1"
+    closing_days: Mapping[date, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.now = START
@@ -91,7 +93,7 @@ class Harness:
         self.mailbox = FakeMailbox(now=self.clock)
         self.sender = FakeMailSender()
         self.taken: list[TakenIn] = []
-        self.rules = SlaRules(WorkCalendar())
+        self.rules = SlaRules(WorkCalendar(closing_days=self.closing_days))
         self.letters = Letters(
             templates=TEMPLATES,
             organisation=Organisation(
@@ -120,12 +122,12 @@ class Harness:
 
     def wire(self) -> None:
         """Services anew, as after a restart of the process on the same store."""
-        policy = Policy(
-            sla=self.rules,
-            mode=self.mode,  # type: ignore[arg-type]
-            since=START - timedelta(days=1) if self.mode == "live" else None,
-            **self.policy_changes,
-        )
+        usual = {
+            "sla": self.rules,
+            "mode": self.mode,
+            "since": START - timedelta(days=1) if self.mode == "live" else None,
+        }
+        policy = Policy(**usual | self.policy_changes)
         self.taking_in = TakingIn(
             store=self.store, letters=self.letters, alerts=self.alerts, policy=policy, clock=self.clock
         )
@@ -142,6 +144,7 @@ class Harness:
             batch_size=10,
             on_taken_in=self.taken.append,
         )
+        self.renewing = Renewing(letters=self.letters, owner=self.owner)
         self.relay = Relay(
             store=self.store,
             sender=self.sender,
@@ -149,6 +152,7 @@ class Harness:
             owner=self.owner,
             connections=2,
             acknowledge=self.mode == "live",
+            renewing=self.renewing,
             per_minute=self.per_minute,
         )
         self.watch = DeadlineWatch(

@@ -288,6 +288,7 @@ def test_check_says_what_is_wrong_and_masks_secrets(run) -> None:
     assert "[wrong] mailbox (IMAP)" in done.stdout
     assert "[wrong] sending (SMTP)" in done.stdout
     assert "[ok]    database" in done.stdout
+    assert "[ok]    acknowledgement: the product's own texts" in done.stdout
     assert "[ok]    model" in done.stdout
     assert "Goede Vrijdag" in done.stdout  # asks to confirm the calendar
     assert "(set)" in done.stdout

@@ -17,12 +17,12 @@ from tests.letter_cases import NOW, OWN, a_case, a_mail, assessed, letters, make
 from triage.core.actions import Acknowledge
 from triage.core.assessment import Band, SenderType, Urgency
 from triage.core.mail import EmailAddress
-from triage.core.sla import SlaRules, terms_for
+from triage.core.sla import SlaRules, dutch_date, terms_for
 from triage.core.workdays import AMSTERDAM, WorkCalendar
 from triage.errors import ConfigError
 from triage.ports import DraftContent, Envelope
 from triage.services.letters import Letter, Letters
-from triage.services.wording import as_blocks, closings, spell_out_laws
+from triage.services.wording import as_blocks, closings, english_date, spell_out_laws
 
 
 def read(letter: Letter) -> EmailMessage:
@@ -100,7 +100,7 @@ def test_what_the_acknowledgement_says() -> None:
 
 def test_text_and_html_say_the_same() -> None:
     letter = acknowledged(take_up=NOW + timedelta(days=3))
-    html = text_of(letter, "html")
+    html = text_of(letter, "html").replace("\u00a0", " ")
     for line in text_of(letter).splitlines():
         for words in line.removeprefix("- ").split(": http")[0].split(" Bel ")[:1]:
             if "030" not in words:
@@ -188,6 +188,15 @@ def test_nothing_of_the_mail_or_the_assessment_is_in_it() -> None:
     for word in ("hospice", "morfine", "alliatief", "SPOED"):
         assert word not in whole
     assert acknowledged(text="a").raw == acknowledged(text="b", subject="c", name="D E").raw
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_a_day_and_its_month_stay_on_one_line(language: str) -> None:
+    for month in range(1, 13):
+        promised = NOW.replace(year=2027, month=month, day=9)
+        letter = acknowledged(language, promised=promised)
+        day = (dutch_date if language == "nl" else english_date)(promised)
+        assert day in text_of(letter) and day.replace(" 9 ", " 9\u00a0") in text_of(letter, "html")
 
 
 def test_settings_are_escaped_in_html() -> None:

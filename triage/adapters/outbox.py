@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, bindparam, case, delete, func, or_, select, update
 
-from triage.adapters.rows import chunks, to_json, upsert
+from triage.adapters.rows import chunks, from_json, to_json, upsert
 from triage.adapters.sent_copies import SentReplyPart
 from triage.adapters.tables import (
     CLAIMABLE,
@@ -22,13 +22,17 @@ from triage.adapters.tables import (
     acknowledgement_minutes,
     acknowledgements,
     approvals,
+    decisions,
     facts,
     outbox,
     thread_ids,
     users,
 )
+from triage.core.actions import Acknowledge
 from triage.core.mail import NoReplyReason, without_plus
+from triage.errors import NotFound
 from triage.ports import AcknowledgementCounts, Envelope, OutboxItem, SentMail
+from triage.row_ids import MOMENT_DIGITS
 
 BREAKER = "breaker"
 """Name of the fact that holds acknowledgements back; any value but "" trips it, a person empties it."""
@@ -199,7 +203,13 @@ class OutboxPart(SentReplyPart):
             outbox.c.kind == "acknowledgement",
             or_(outbox.c.owner.is_(None), outbox.c.owner == owner, outbox.c.leased_until <= at),
         )
-        rows = self._db.execute(select(outbox.c.id, outbox.c.case_id).where(*waiting).with_for_update()).all()
+        return self._withhold(waiting, reason, at)
+
+    def withhold_acknowledgement(self, item_id: str, reason: NoReplyReason, *, owner: str, now: datetime) -> bool:
+        return self._withhold(_held_unsent(item_id, owner, now), reason, now) == 1
+
+    def _withhold(self, which: Sequence[ColumnElement[bool]], reason: NoReplyReason, at: datetime) -> int:
+        rows = self._db.execute(select(outbox.c.id, outbox.c.case_id).where(*which).with_for_update()).all()
         for part in chunks([row.id for row in rows]):
             self._db.execute(
                 update(acknowledgements)
@@ -210,6 +220,39 @@ class OutboxPart(SentReplyPart):
         for row in rows:
             self.audit("acknowledgement_withheld", at=at, actor="system", case_id=row.case_id)
         return len(rows)
+
+    def decided_acknowledgement(self, item: OutboxItem) -> Acknowledge:
+        """Item and decision were written in one moment, and ids begin with it: no scan of all decisions."""
+        moment = item.id[:MOMENT_DIGITS]
+        rows = self._db.execute(
+            select(decisions.c.actions).where(
+                decisions.c.id >= moment, decisions.c.id < moment + "g", decisions.c.case_id == item.case_id
+            )
+        ).scalars()
+        for action in (action for actions in rows for action in from_json(actions)):
+            if action["do"] == Acknowledge.__name__:
+                take_up = action["promised_take_up"]
+                return Acknowledge(
+                    language=action["language"],
+                    promised_answer=datetime.fromisoformat(action["promised_answer"]),
+                    promised_take_up=datetime.fromisoformat(take_up) if take_up else None,
+                )
+        raise NotFound("no decision to acknowledge")
+
+    def renew_acknowledgement(
+        self, item_id: str, *, raw: bytes, promised_for: datetime, owner: str, now: datetime
+    ) -> bool:
+        renewed = self._db.execute(
+            update(outbox)
+            .where(*_held_unsent(item_id, owner, now))
+            .values(raw=self._sealer.seal_bytes(raw, outbox, item_id, "raw"))
+        )
+        if renewed.rowcount != 1:
+            return False
+        self._db.execute(
+            update(acknowledgements).where(acknowledgements.c.outbox_id == item_id).values(promised_for=promised_for)
+        )
+        return True
 
     def forget_hourly_count(self) -> None:
         self._db.execute(delete(acknowledgement_minutes))
@@ -392,6 +435,11 @@ class OutboxPart(SentReplyPart):
             .values(state="due", created_at=now, due_at=now, owner=None, leased_until=None, attempts=0)
         )
         return released.rowcount == 1
+
+
+def _held_unsent(item_id: str, owner: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Leased to this owner, and DATA was not begun."""
+    return CLAIMABLE, outbox.c.id == item_id, outbox.c.owner == owner, outbox.c.leased_until > now
 
 
 def _minute(moment: datetime) -> datetime:

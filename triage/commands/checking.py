@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from classifiers.encoder import encoder_problem
 from triage.adapters.store import SqlStore
 from triage.bootstrap import (
+    acknowledgement_texts,
     open_product_store,
     require_mail_settings,
     token_source,
@@ -125,12 +126,19 @@ def _model(settings: Settings) -> Iterable[str]:
         yield f"the n-grams judge alone: {problem}"
 
 
+def _letters(settings: Settings) -> Iterable[str]:
+    texts = acknowledgement_texts(settings)
+    texts.require_sound()
+    yield f"your own {', '.join(texts.own_files)}" if texts.own_files else "the product's own texts"
+
+
 PROBES: tuple[tuple[str, Probe], ...] = (
     ("settings", _settings),
     ("database", _database),
     ("mailbox (IMAP)", _mailbox),
     ("sending (SMTP)", _smtp),
     ("model", _model),
+    ("acknowledgement", _letters),
 )
 
 

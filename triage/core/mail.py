@@ -189,7 +189,9 @@ class NoReplyReason(StrEnum):
     BEFORE_SINCE = "before_since"
     BUDGET_ADDRESS = "budget_address"
     BUDGET_HOUR = "budget_hour"
-    ALREADY_ANSWERED = "already_answered"  # a person was first: \Answered is set in the mailbox
+    ALREADY_ANSWERED = (
+        "already_answered"  # a person was first: \Answered in the mailbox, or the case ended before it could leave
+    )
 
 
 @dataclass(frozen=True, slots=True)

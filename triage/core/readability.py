@@ -16,7 +16,7 @@ MOST_WORDS = 25
 MOST_MEAN_WORDS = 12.0
 """The mean length of its sentences, in words."""
 
-_MARK = re.compile(r"^(?:## |- |> |\* )")
+_MARK = re.compile(r"^(?:## |- |> )")
 _ONE_WORD = re.compile(r"https?://\S+|\b0\d{1,3}[- ]\d[\d ]{2,}\d\b")  # a link, a telephone number
 _END = re.compile(r"(?<=[.!?:])[\"'”’)]*\s+(?=[\"'“‘(]*[A-ZÀ-Þ0-9])|(?<=:)\s+")
 

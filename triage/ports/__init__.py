@@ -8,6 +8,7 @@ from __future__ import annotations
 from triage.ports.accounts import Accounts, Credentials
 from triage.ports.clock import Clock
 from triage.ports.judgement import Classifier
+from triage.ports.letters import OTHER_LANGUAGE, SAMPLE_KINDS, AcknowledgementSamples, LetterText
 from triage.ports.mailbox import FolderStatus, KeptTokens, Mailbox, TokenSource, TokenState, TokenStore
 from triage.ports.models import (
     Challenger,
@@ -64,9 +65,12 @@ from triage.ports.stored import (
 )
 
 __all__ = [
+    "OTHER_LANGUAGE",
+    "SAMPLE_KINDS",
     "Accounts",
     "AcknowledgementCounts",
     "AcknowledgementFact",
+    "AcknowledgementSamples",
     "AcknowledgementView",
     "AuditRow",
     "CaseFilter",
@@ -96,6 +100,7 @@ __all__ = [
     "LedgerEntry",
     "LedgerFact",
     "LedgerSummary",
+    "LetterText",
     "MailSender",
     "MailSession",
     "Mailbox",

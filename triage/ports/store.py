@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from triage.core.actions import Action
+from triage.core.actions import Acknowledge, Action
 from triage.core.assessment import Assessment
 from triage.core.case import Case, LinkKind, LinkState
 from triage.core.mail import FetchedMail, LedgerOutcome, MessageKind, NoReplyReason, UidRef
@@ -285,6 +285,18 @@ class UnitOfWork(Protocol):
 
     def withhold_queued(self, reason: NoReplyReason, *, owner: str, at: datetime) -> int:
         """Acknowledgements that wait and that no other node holds are withheld for good; how many."""
+
+    def decided_acknowledgement(self, item: OutboxItem) -> Acknowledge:
+        """The decision that a queued acknowledgement was written for. Raises NotFound."""
+
+    def renew_acknowledgement(
+        self, item_id: str, *, raw: bytes, promised_for: datetime, owner: str, now: datetime
+    ) -> bool:
+        """Puts newer words in the place of those of an acknowledgement that certainly did not leave. False when it is
+        not leased to `owner` or may be on its way; then nothing changes."""
+
+    def withhold_acknowledgement(self, item_id: str, reason: NoReplyReason, *, owner: str, now: datetime) -> bool:
+        """One that certainly did not leave is withheld for good. False under the same conditions."""
 
     def mend_waits(self, *, now: datetime, longest: timedelta, lease: timedelta) -> None:
         """After the clock was set back: acknowledgements and replies that would wait for more than `longest` come up

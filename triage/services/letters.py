@@ -10,7 +10,8 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from email.parser import BytesHeaderParser
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +33,13 @@ from triage.core.compose import (
 from triage.core.gate import SIGNATURE
 from triage.core.mail import EmailAddress, ParsedMail, without_plus
 from triage.core.sla import dutch_date
-from triage.core.workdays import WorkCalendar, local_date
+from triage.core.workdays import WorkCalendar
 from triage.errors import ConfigError
 from triage.ports import DraftContent, Envelope, OutboxItem
+from triage.services.acknowledgement import AcknowledgementTexts
 from triage.services.knowledge import Block, Choice, Footnote, Knowledge, urgency_weight
 from triage.services.wording import (
     ENGLISH_MONTHS,
-    as_blocks,
-    as_plain,
-    closings,
-    english_date,
     noon,
     spell_out_laws,
     telephone_hours,
@@ -54,8 +52,6 @@ UNVERIFIED = {"nl": "[[controleer deze regel: {title}]]", "en": "[[check this ru
 _PLACEHOLDER = re.compile(r"\[\[[^\[\]\n]{0,300}\]\]")
 _MOST_REFERENCES_NAMED = 40
 _MOST_STEPS = 6
-_CLOSED_AHEAD = timedelta(days=7)
-_ACKNOWLEDGED = {"nl": "Wij hebben uw bericht ontvangen", "en": "We have received your message"}
 
 _Part = tuple[Block, Mapping[str, tuple[str, ...]]]  # a block and its sections in the language of the letter
 
@@ -111,6 +107,7 @@ class Letters:
         self,
         *,
         templates: Path,
+        own_texts: Path | None = None,
         organisation: Organisation,
         telephone: TelephoneSettings,
         smtp_from: str,
@@ -118,23 +115,22 @@ class Letters:
         calendar: WorkCalendar,
         own_addresses: Sequence[str],
     ) -> None:
-        self._organisation, self._telephone, self._calendar = organisation, telephone, calendar
+        """`own_texts` is the folder with texts of the organisation that replace those in `templates`."""
+        self._organisation, self._telephone = organisation, telephone
         self._from, self._fallback = smtp_from, reverse_path_fallback
         self._own = frozenset(without_plus(address) for address in (*own_addresses, smtp_from) if address)
         self.knowledge = Knowledge(templates / "knowledge")
         loader = FileSystemLoader(templates)
         plain = ImmutableSandboxedEnvironment(loader=loader, undefined=StrictUndefined, autoescape=False)
-        marked = ImmutableSandboxedEnvironment(
-            loader=loader, undefined=StrictUndefined, autoescape=True, trim_blocks=True
+        self.acknowledgements = AcknowledgementTexts(
+            templates=templates, own=own_texts, organisation=organisation, telephone=telephone, calendar=calendar
         )
-        self._acknowledgements = {lang: plain.get_template(f"acknowledgement/{lang}.txt.j2") for lang in ("nl", "en")}
-        self._html = marked.get_template("acknowledgement/letter.html.j2")
+        self.acknowledgements.require_sound()
         self._replies = {
             "nl": plain.get_template("replies/reply.txt.j2"),
             "en": plain.get_template("replies/reply_en.txt.j2"),
         }
         self._alert = plain.get_template("alerts/alert.txt.j2")
-        self._lines = _toml(templates / "acknowledgement" / "languages.toml")
         self._understood = _toml(templates / "replies" / "understood.toml")
         self._words: list[dict[str, str]] = _toml(templates / "replies" / "words.toml")["word"]
         self._alerts = _toml(templates / "alerts" / "alerts.toml")
@@ -152,48 +148,41 @@ class Letters:
         if mail.from_address is None:
             raise ValueError("an acknowledgement needs one From address")
         to = header_address(mail.from_address.address)
-        languages = {"en": ("en",), "nl": ("nl",), "und": ("nl",)}.get(action.language, ("nl", "en"))
-        texts = [(lang, self._acknowledgement_text(lang, case, action, now)) for lang in languages]
-        own_line = self._lines.get(action.language) if len(languages) == 2 else None
-        plain = "\n\n* * *\n\n".join(as_plain(text) for _, text in texts)
-        if own_line:
-            plain = f"{own_line['line']}\n\n{plain}"
-        html = self._html.render(
-            lang=languages[0],
-            title=_ACKNOWLEDGED[languages[0]],
-            organisation=self._organisation.name,
-            line=own_line["line"] if own_line else "",
-            line_lang=action.language if own_line else "",
-            line_dir=own_line.get("dir", "ltr") if own_line else "",
-            letters=[{"lang": lang, "blocks": as_blocks(text)} for lang, text in texts],
-        )
         message_id = stable_message_id("acknowledgement", identity_key, self._domain)
         in_reply_to, references = threading_of(mail)
-        raw = compose(
+        raw = self._acknowledgement(to, case, action, now, message_id, in_reply_to, references)
+        return Letter(raw, message_id, Envelope("", to), self._fallback)
+
+    def acknowledgement_anew(self, item: OutboxItem, case: Case, action: Acknowledge, *, now: datetime) -> bytes:
+        """The bytes of an acknowledgement that waited: the terms in `action`, today's words and Date, and everything by
+        which mail programs know it as it was."""
+        written = BytesHeaderParser().parsebytes(item.raw)
+        to = item.envelope.forward_path
+        references = written.get("References", "").split()
+        return self._acknowledgement(to, case, action, now, written["Message-ID"], written["In-Reply-To"], references)
+
+    def _acknowledgement(
+        self,
+        to: str,
+        case: Case,
+        action: Acknowledge,
+        now: datetime,
+        message_id: str,
+        in_reply_to: str | None,
+        references: Sequence[str],
+    ) -> bytes:
+        words = self.acknowledgements.write(action, reference=case.reference, subject_token=case.subject_token, now=now)
+        return compose(
             sender=self._sender,
             to=[to],
-            subject=f"{' / '.join(_ACKNOWLEDGED[lang] for lang in languages)} {case.subject_token}",
+            subject=words.subject,
             date=now,
             message_id=message_id,
-            text=plain,
-            html=html,
+            text=words.text,
+            html=words.html,
             in_reply_to=in_reply_to,
             references=references,
             headers={"Auto-Submitted": "auto-replied", "X-Auto-Response-Suppress": "All"},
-        )
-        return Letter(raw, message_id, Envelope("", to), self._fallback)
-
-    def _acknowledgement_text(self, lang: str, case: Case, action: Acknowledge, now: datetime) -> str:
-        day = dutch_date if lang == "nl" else english_date
-        today, promised = local_date(now), local_date(action.promised_answer)
-        take_up = action.promised_take_up
-        return self._acknowledgements[lang].render(
-            **self._common(lang),
-            reference=case.reference,
-            answer_day=day(action.promised_answer),
-            answer_late=promised < today,
-            take_up_day=day(take_up) if take_up is not None and local_date(take_up) >= today else "",
-            closings=closings(self._calendar, today, max(today + _CLOSED_AHEAD, promised), lang),
         )
 
     # ---------------------------------------------------------------- reply

@@ -26,6 +26,7 @@ from triage.errors import (
 )
 from triage.logs import get_logger
 from triage.ports import Clock, Envelope, MailSender, OutboxItem, Store, UnitOfWork
+from triage.services.renewing import Renewing
 
 LEASE_TTL = timedelta(
     minutes=15
@@ -55,8 +56,8 @@ def next_attempt(attempts: int, created_at: datetime, now: datetime) -> datetime
 
 @dataclass(slots=True)
 class RelayReport:
-    """Counts per outcome of one cycle, and of acknowledgements `withheld` because they were switched off;
-    `unavailable` tells in words why the server, or the store, could not be used."""
+    """Counts per outcome of one cycle, and of acknowledgements `withheld`: switched off, or too late to
+    help; `unavailable` tells in words why the server, or the store, could not be used."""
 
     states: Counter[str] = field(default_factory=Counter)
     unavailable: str = ""
@@ -94,6 +95,7 @@ class Relay:
         owner: str,
         connections: int,
         acknowledge: bool,
+        renewing: Renewing,
         before_sending: Callable[[], None] = lambda: None,
         per_minute: int = 0,
     ) -> None:
@@ -101,7 +103,7 @@ class Relay:
         mails this process hands over in any minute; 0 is no limit."""
         self._store, self._sender, self._clock, self._owner = store, sender, clock, owner
         self._connections, self._acknowledge, self._per_minute = connections, acknowledge, per_minute
-        self._before_sending = before_sending
+        self._renewing, self._before_sending = renewing, before_sending
         self._failures = 0
         self._not_before: datetime | None = None
         self._unavailable = ""
@@ -205,12 +207,16 @@ class Relay:
                     await self._record(item, report, "refused")  # the day it promises may have passed
                 elif item.kind == "acknowledgement" and not self._acknowledge:  # another node queued it just now
                     await self._record(item, report, "deferred", due_at=self._clock() + _FIRST_PAUSE)
+                elif (ready := await self._as_of_today(item)) is None:
+                    report.states["withheld"] += 1
                 else:
-                    await self._send(item, report)
+                    await self._send(ready, report)
             except SenderUnavailable as exc:
                 report.unavailable = str(exc)
                 self._pauses = _LOGIN_PAUSES if exc.reply_code in _LOGIN_REFUSED else _SERVER_PAUSES
                 get_logger().warning("sender_unavailable", reply_code=exc.reply_code, exc_info=exc)
+            except DeliveryDeferred as exc:  # it was not ready to leave
+                await self._defer(item, report, exc)
             except StoreUnavailable as exc:  # nothing of this item was handed over; mails that are, come to their end
                 self._store_error = exc
             except Exception as exc:  # the loop edge: this item is set aside, the next one goes on
@@ -219,6 +225,13 @@ class Relay:
                     await self._defer(item, report, DeliveryDeferred("unexpected error"))
             finally:
                 self._handed_over.discard(item.id)
+
+    async def _as_of_today(self, item: OutboxItem) -> OutboxItem | None:
+        """An acknowledgement that waited over midnight, written anew; None when it was withheld."""
+        now = self._clock()
+        if not self._renewing.is_due(item, now):
+            return item
+        return await self._in_store(lambda uow: self._renewing.renew(uow, item, now))
 
     async def _send(self, item: OutboxItem, report: RelayReport) -> None:
         try:

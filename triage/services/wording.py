@@ -34,6 +34,10 @@ def noon(day: date) -> datetime:
     return datetime.combine(day, time(12), AMSTERDAM)
 
 
+_MONTHS = (*(dutch_date(noon(date(2026, month, 1))).split()[-1] for month in range(1, 13)), *ENGLISH_MONTHS)
+_DAY = re.compile(rf"\b(\d{{1,2}}) (?={'|'.join(_MONTHS)})")
+
+
 def telephone_hours(blocks: Sequence[str], lang: str) -> str:
     """'van 10:00 tot 12:00 uur en van 13:00 tot 15:00 uur'."""
     parts = [block.split("-") for block in blocks]
@@ -101,7 +105,8 @@ def as_plain(text: str) -> str:
 
 
 def as_blocks(text: str) -> list[tuple[str, list[Markup]]]:
-    """(kind, lines) for the HTML part; kind is heading, list, promise or paragraph. Lines are escaped, links made."""
+    """(kind, lines) for the HTML part; kind is heading, list, promise or paragraph. Lines are escaped, links made, and
+    a day stays on one line with its month."""
     found: list[tuple[str, list[Markup]]] = []
     for paragraph in re.split(r"\n\s*\n", text.strip()):
         for line in paragraph.splitlines():
@@ -115,7 +120,7 @@ def as_blocks(text: str) -> list[tuple[str, list[Markup]]]:
             )
             if not found or found[-1][0] != kind or kind == "heading" or (kind == "paragraph" and line is paragraph):
                 found.append((kind, []))
-            found[-1][1].append(_linked(line.removeprefix(mark)))
+            found[-1][1].append(_linked(_DAY.sub("\\1\u00a0", line.removeprefix(mark))))
         found.append(("", []))
     return [(kind, lines) for kind, lines in found if lines]
 

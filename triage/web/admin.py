@@ -48,6 +48,7 @@ def admin_page(visit: Visit, *, problem: str = "") -> Response:
         mailbox=_mailbox(health.get("mailbox")),
         users=users,
         model=visit.desk.models(),
+        letters=visit.desk.letters,
         names={user.id: user.display_name for user in users} | {"command": "met een opdracht"},
     )
 

@@ -24,9 +24,9 @@ from triage.core.drift import WeekReport
 from triage.core.gate import mask_bsn
 from triage.core.rights import Right
 from triage.core.sla import SlaRules
-from triage.ports import Accounts, Clock, ModelOverview, Queries, User
+from triage.ports import Accounts, AcknowledgementSamples, Clock, ModelOverview, Queries, User
 from triage.settings import Organisation, WebSettings
-from triage.web import account, admin, cases, draft_acts, model_choice, present, related, worklist
+from triage.web import account, admin, cases, draft_acts, letter_preview, model_choice, present, related, worklist
 from triage.web.acts import CaseActs
 from triage.web.auth import Logins, password_hash
 from triage.web.case_acts import CASE_ACTS, case_act_screen
@@ -66,6 +66,7 @@ def create_app(
     on_access: OnAccess = _nobody_listens,
     models: Callable[[], ModelOverview | None] = lambda: None,
     judgement: Callable[[], Sequence[WeekReport]] = lambda: (),
+    letters: AcknowledgementSamples | None = None,
 ) -> Starlette:
     """The web app of the staff screens.
 
@@ -74,6 +75,7 @@ def create_app(
     `templates` is the folder that holds `web/`. `on_access(user, reference, action)` hears of every
     view of and act on a case, after it happened. `models` tells which model judges and which others there are; None:
     Beheer shows nothing of it. `judgement` gives the past weeks for Toezicht, oldest first.
+    `letters` writes acknowledgements to look at; None: Beheer shows nothing of them.
     """
     https = settings.public_url.startswith("https://")
     sessions = Sessions(accounts, secret=session_secret, clock=clock, absolute=timedelta(hours=settings.session_hours))
@@ -94,6 +96,7 @@ def create_app(
         on_access=on_access,
         models=models,
         judgement=judgement,
+        letters=letters,
         cookie="__Host-triage" if https else "triage",
         https=https,
     )
@@ -182,6 +185,8 @@ def routes(desk: Desk) -> list[Route | Mount]:
         post(f"{case}/teruggeven", draft_acts.reject_screen, Right.RELEASE),
         get("/toezicht", dashboard_screen, Right.SUPERVISE),
         get("/beheer", admin.admin_screen, Right.ADMINISTER),
+        get("/beheer/bevestiging", letter_preview.preview_screen, Right.ADMINISTER),
+        get("/beheer/bevestiging/html", letter_preview.html_screen, Right.ADMINISTER),
         post("/beheer/quarantaine", admin.release_quarantined_screen, Right.ADMINISTER),
         post("/beheer/opnieuw-versturen", admin.resend_screen, Right.ADMINISTER),
         post("/beheer/model", model_choice.promote_screen, Right.ADMINISTER),

@@ -22,7 +22,7 @@ from triage.core.rights import Right
 from triage.core.sla import SlaRules
 from triage.errors import ConflictError, NotAllowed, NotFound, StoreUnavailable
 from triage.logs import get_logger
-from triage.ports import Accounts, Clock, ModelOverview, Queries, User
+from triage.ports import Accounts, AcknowledgementSamples, Clock, ModelOverview, Queries, User
 from triage.settings import Organisation
 from triage.web.acts import CaseActs
 from triage.web.auth import Logins, may
@@ -101,6 +101,7 @@ class Desk:
     on_access: OnAccess
     models: Callable[[], ModelOverview | None]
     judgement: Callable[[], Sequence[WeekReport]]
+    letters: AcknowledgementSamples | None
     cookie: str
     https: bool
 

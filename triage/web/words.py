@@ -108,6 +108,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "es": "Spaans",
         "fy": "Fries",
         "und": "niet te bepalen",
+        "other": "een andere taal",
     },
     "outbox_state": {
         "due": "Staat klaar",
@@ -150,7 +151,13 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "before_since": "de mail kwam binnen voordat het versturen begon",
         "budget_address": "dit adres kreeg vandaag al genoeg bevestigingen",
         "budget_hour": "er gingen dit uur te veel bevestigingen weg; de noodrem staat erop",
-        "already_answered": "een collega heeft deze mail al beantwoord vanuit het eigen mailprogramma",
+        "already_answered": "een collega had de vraag al afgehandeld voordat de bevestiging weg kon",
+    },
+    "sample_kind": {
+        "gewoon": "gewoon",
+        "spoed": "dringend",
+        "laat": "door een storing te laat",
+        "sluiting": "met een sluitingsdag in de komende week",
     },
     "outcome": {
         "case": "Nieuwe zaak",

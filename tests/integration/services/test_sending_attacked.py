@@ -28,6 +28,7 @@ from triage.core.compose import header_address
 from triage.errors import ConflictError, DeliveryDeferred, DeliveryRefused, SenderUnavailable, StoreUnavailable
 from triage.ports import Envelope
 from triage.services.relay import Relay
+from triage.services.renewing import Renewing
 
 STATES = ("due", "sending", "sent", "deferred", "refused", "uncertain")
 
@@ -205,6 +206,7 @@ def test_two_nodes_send_every_mail_once(tmp_path: Path) -> None:
         Relay(
             store=open_store(f"sqlite:///{tmp_path / 'triage.sqlite3'}", desk.keyring), sender=desk.sender,
             clock=desk.clock, owner=f"node-{number}", connections=3, acknowledge=True,
+            renewing=Renewing(letters=desk.letters, owner=f"node-{number}"),
         )
         for number in (1, 2, 3)
     ]  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from datetime import datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 from triage.adapters.store import SqlStore
@@ -149,7 +150,7 @@ class Maker:
     ) -> OutboxItem:
         raw = (
             f"From: Loket <loket@example.org>\r\nTo: {to}\r\nSubject: Antwoord aan Marker\r\n"
-            "Message-ID: <uit@example.org>\r\nMIME-Version: 1.0\r\n"
+            f"Date: {format_datetime(self.now)}\r\nMessage-ID: <uit@example.org>\r\nMIME-Version: 1.0\r\n"
             'Content-Type: text/plain; charset="utf-8"\r\n\r\nGeachte Marker, hier is het antwoord.\r\n'
         ).encode()
         item = OutboxItem(new_row_id(self.now), kind, case_id, Envelope("", to), raw, 0, self.now, "bounce@example.org")

@@ -13,8 +13,10 @@ from tests.integration.store.conftest import NOW
 from tests.integration.store.making import Maker
 from triage.adapters.store import SqlStore
 from triage.core.case import CaseState
-from triage.errors import ConflictError
+from triage.core.mail import NoReplyReason
+from triage.errors import ConflictError, NotFound
 from triage.ports import OutboxItem
+from triage.row_ids import new_row_id
 
 LEASE = timedelta(minutes=15)
 AFTER = NOW + LEASE
@@ -229,3 +231,59 @@ def test_many_relays_send_every_item_once(store: SqlStore, make: Maker, open_ano
         thread.join()
     assert sorted(claimed) == sorted(queued)
     assert max(largest) <= 7
+
+
+# ---------------------------------------------------------------- acknowledgements written anew
+
+
+def acknowledged(store: SqlStore, make: Maker) -> OutboxItem:
+    """A queued acknowledgement with its row, claimed by node a."""
+    case = make.case()
+    item = make.item(case.id, "acknowledgement")
+    with store.begin() as uow:
+        uow.add_outbox(item, due_at=NOW, message_id="<uit@example.org>")
+        uow.add_acknowledgement(case.id, at=NOW, outbox_id=item.id, reasons=(), promised_for=case.answer_due)
+    (claimed,) = claim(store)
+    return claimed
+
+
+def test_newer_words_take_the_place_of_a_held_unsent_acknowledgement(store: SqlStore, make: Maker) -> None:
+    item = acknowledged(store, make)
+    promised = NOW + timedelta(days=9)
+    with store.begin() as uow:
+        decided = uow.decided_acknowledgement(item)
+        case = uow.case(item.case_id or "")
+        assert (decided.language, decided.promised_answer, decided.promised_take_up) == ("nl", case.answer_due, None)
+        for owner, now in (("b", NOW), ("a", AFTER)):
+            assert not uow.renew_acknowledgement(item.id, raw=b"x", promised_for=promised, owner=owner, now=now)
+            reason = NoReplyReason.ALREADY_ANSWERED
+            assert not uow.withhold_acknowledgement(item.id, reason, owner=owner, now=now)
+        assert uow.renew_acknowledgement(item.id, raw=b"nieuw", promised_for=promised, owner="a", now=NOW)
+    with store.begin() as uow:
+        assert uow.case(item.case_id or "").promised_for == promised
+    assert claim(store, "b", AFTER) == [replace(item, raw=b"nieuw", attempts=2)]
+
+
+def test_once_sending_an_acknowledgement_is_neither_renewed_nor_withheld(store: SqlStore, make: Maker) -> None:
+    item = acknowledged(store, make)
+    with store.begin() as uow:
+        uow.mark_sending([item.id], owner="a", now=NOW)
+        assert not uow.renew_acknowledgement(item.id, raw=b"x", promised_for=NOW, owner="a", now=NOW)
+        assert not uow.withhold_acknowledgement(item.id, NoReplyReason.ALREADY_ANSWERED, owner="a", now=NOW)
+    assert state_of(store, item.id) == "sending"
+
+
+def test_a_withheld_acknowledgement_leaves_the_outbox_with_its_reason(store: SqlStore, make: Maker) -> None:
+    item = acknowledged(store, make)
+    with store.begin() as uow:
+        assert uow.withhold_acknowledgement(item.id, NoReplyReason.ALREADY_ANSWERED, owner="a", now=NOW)
+        assert uow.case(item.case_id or "").promised_for is None
+    assert store.queries.outbox(states=["due", "deferred", "sending"]) == []
+    ((_, view),) = store.queries.withheld()
+    assert view.reasons == ("already_answered",)
+
+
+def test_an_acknowledgement_without_its_decision_is_said(store: SqlStore, make: Maker) -> None:
+    item = replace(acknowledged(store, make), id=new_row_id(NOW + timedelta(days=1)))
+    with store.begin() as uow, pytest.raises(NotFound):
+        uow.decided_acknowledgement(item)

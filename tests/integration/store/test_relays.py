@@ -13,13 +13,23 @@ import pytest
 from tests.fakes import FakeMailSender
 from tests.integration.store.conftest import NOW
 from tests.integration.store.making import Maker
+from tests.letter_cases import letters
 from triage.adapters.store import SqlStore
 from triage.ports import Envelope
 from triage.services.relay import LEASE_TTL, Relay
+from triage.services.renewing import Renewing
 
 
 def relay_on(store: SqlStore, sender: FakeMailSender, owner: str) -> Relay:
-    return Relay(store=store, sender=sender, clock=lambda: NOW, owner=owner, connections=3, acknowledge=True)
+    return Relay(
+        store=store,
+        sender=sender,
+        clock=lambda: NOW,
+        owner=owner,
+        connections=3,
+        acknowledge=True,
+        renewing=Renewing(letters=letters(), owner=owner),
+    )
 
 
 def test_three_nodes_at_once_send_every_item_once(

@@ -21,6 +21,7 @@ from triage.core.sla import SlaRules, clock_state, pause, resume, terms_for, wit
 from triage.core.workdays import WorkCalendar
 from triage.errors import ConflictError, NotAllowed, NotFound
 from triage.ports import (
+    AcknowledgementSamples,
     AcknowledgementView,
     AuditRow,
     CaseFilter,
@@ -615,6 +616,7 @@ class World:
     public_url: str = ""
     mode: str = "live"
     require_totp: bool = False
+    letters: AcknowledgementSamples | None = None
     report: dict[str, object] = field(default_factory=lambda: {"healthy": True, "breaker_tripped": False})
 
     @property
@@ -646,6 +648,7 @@ class World:
             on_access=lambda user, reference, action: self.seen.append((user.id, reference, action)),
             models=lambda: self.helpdesk.models,
             judgement=lambda: self.helpdesk.weeks,
+            letters=self.letters,
         )
 
     def browser(self) -> Browser:

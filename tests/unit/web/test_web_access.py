@@ -60,6 +60,8 @@ ADDRESSES: list[tuple[str, str, dict[str, object], Right | None]] = [
     ("POST", f"{CASE}/teruggeven", {"concept": 1, "reden": "te lang"}, Right.RELEASE),
     ("GET", "/toezicht", {}, Right.SUPERVISE),
     ("GET", "/beheer", {}, Right.ADMINISTER),
+    ("GET", "/beheer/bevestiging", {}, Right.ADMINISTER),
+    ("GET", "/beheer/bevestiging/html", {}, Right.ADMINISTER),
     ("POST", "/beheer/quarantaine", {"rij": "q-1"}, Right.ADMINISTER),
     ("POST", "/beheer/opnieuw-versturen", {"verzending": "o-1"}, Right.ADMINISTER),
     ("POST", "/beheer/noodrem", {}, Right.ADMINISTER),
