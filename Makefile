@@ -1,5 +1,5 @@
 # The two commands a newcomer needs: `make run` and `make test`. Everything else is `python3 run.py --help`.
-.PHONY: run test check bench crash reliability judgement pictures first-start lock
+.PHONY: run test check bench crash reliability judgement promises pictures first-start lock
 
 run:            ## the whole product on its embedded default, with sample mails arriving
 	python3 run.py demo
@@ -21,6 +21,9 @@ reliability:    ## hostile mail, screening, quotes, kill points, large mailboxes
 
 judgement:      ## locked test, challenge, fresh mails, agreement, speed of judging; writes docs/judgement.md
 	python3 tests/run_all.py --only tests.benchmark.judgement
+
+promises:       ## terms beside an oracle, a simulated year, time to acknowledgement; writes docs/promises.md
+	python3 tests/run_all.py --only tests.benchmark.promises
 
 pictures:       ## the acknowledgement as senders see it; writes docs/acknowledgements.md
 	python3 tests/run_all.py --only tests.benchmark.pictures

@@ -33,10 +33,12 @@ from triage.services.alerts import Alerts
 from triage.services.approval import Approval
 from triage.services.audit_sample import AuditSample
 from triage.services.casework import Casework
+from triage.services.digest import Digest
 from triage.services.intake import Intake
 from triage.services.judgement_report import JudgementWatch
 from triage.services.letters import Letters
 from triage.services.models import Models
+from triage.services.promising import Promising
 from triage.services.reading import Reader
 from triage.services.recount import Recount
 from triage.services.redraft import Redraft
@@ -73,11 +75,13 @@ class Product:
     intake: Intake
     relay: Relay
     watch: DeadlineWatch
+    digest: Digest
     rescreen: Rescreen
     audit_sample: AuditSample
     judgement: JudgementWatch
     casework: Casework
     approval: Approval
+    promising: Promising
     clock: Clock
     owner: str
     lone_reader: ChildReader
@@ -275,6 +279,16 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
         remind_before=timedelta(days=settings.secure_mail.remind_days),
         token_state=token_store(settings, store).state if tokens is not None else TokenState,
     )
+    digest = Digest(
+        store=store,
+        queries=store.queries,
+        alerts=alerts,
+        rules=rules,
+        clock=clock,
+        enabled=settings.alerts.digest and bool(settings.alerts.to),
+        silent_after=timedelta(minutes=settings.mailbox.alarm_minutes),
+        remind_before=timedelta(days=settings.secure_mail.remind_days),
+    )
     redraft = Redraft(queries=store.queries, letters=letters)
     approval = Approval(
         store=store,
@@ -299,6 +313,7 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
         intake=intake,
         relay=relay,
         watch=watch,
+        digest=digest,
         rescreen=Rescreen(
             store=store,
             queries=store.queries,
@@ -321,6 +336,7 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
             judge=reader.judge,
         ),
         approval=approval,
+        promising=Promising(store=store, queries=store.queries, letters=letters, rules=rules, clock=clock),
         clock=clock,
         owner=owner,
         lone_reader=lone_reader,

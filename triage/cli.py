@@ -139,6 +139,18 @@ def report_ledger(
     raise typer.Exit(run(begin=begin, end=end, form=form))
 
 
+@reports.command("sla")
+def report_sla(
+    begin: Annotated[str, typer.Option("--from", help="First day of arrival, such as 2026-11-23.")] = "",
+    end: Annotated[str, typer.Option("--to", help="Last day of arrival.")] = "",
+    form: Annotated[str, typer.Option("--format", help="text, csv or json.")] = "text",
+) -> None:
+    """Promises kept: of each case its terms, every promised day, whether it was told and whether it was kept."""
+    from triage.commands.sla_reporting import report_sla as run
+
+    raise typer.Exit(run(begin=begin, end=end, form=form))
+
+
 @reports.command("judgement")
 def report_judgement(
     begin: Annotated[str, typer.Option("--from", help="A day of the first week, such as 2026-09-28.")] = "",

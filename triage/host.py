@@ -19,8 +19,11 @@ from triage.logs import get_logger
 from triage.ports import User
 from triage.services.case_acting import find
 from triage.services.casework import BREAKER_FACT
+from triage.services.sla_report import MonthOfPromises
 from triage.services.staff_acts import StaffActs
+from triage.services.wording import telephone_hours
 from triage.web.app import create_app
+from triage.web.desk import Alerting
 
 _WATCH_SECONDS = 60
 _MODEL_SECONDS = 30
@@ -212,6 +215,7 @@ class Host:
 
     async def _watch(self) -> bool:
         await asyncio.to_thread(self.product.watch.watch_once)
+        await asyncio.to_thread(self.product.digest.send_once)
         return True
 
     async def _look_for_model(self) -> bool:
@@ -315,7 +319,7 @@ def create_web_app(product: Product, *, health: Callable[[], dict[str, object]])
     return create_app(
         queries=product.store.queries,
         accounts=product.store.accounts,
-        acts=StaffActs(product.casework, product.approval, product.models),
+        acts=StaffActs(product.casework, product.approval, product.promising, product.models),
         settings=settings.web,
         organisation=settings.organisation,
         clock=product.clock,
@@ -329,4 +333,13 @@ def create_web_app(product: Product, *, health: Callable[[], dict[str, object]])
         models=product.models.overview,
         judgement=lambda: product.judgement.latest,
         letters=product.letters.acknowledgements,
+        promises=MonthOfPromises(
+            queries=product.store.queries, clock=product.clock, calendar=settings.sla_rules.calendar
+        ),
+        alerting=Alerting(
+            hours=telephone_hours(settings.alerts.hours, "nl"),
+            addresses=len(settings.alerts.to),
+            digest=settings.alerts.digest,
+            calendar_confirmed=settings.calendar.confirmed,
+        ),
     )

@@ -254,6 +254,16 @@ class CalendarSettings(_Section):
 class AlertSettings(_Section):
     to: Addresses
     hours: Hours
+    digest: bool
+
+    @field_validator("hours")
+    @classmethod
+    def _some(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError(
+                'give at least one block, such as "08:30-17:00": without hours no alert would ever come up'
+            )
+        return value
 
 
 class SecureMailSettings(_Section):

@@ -23,9 +23,11 @@ from tests.unit.test_drift import CHANGES, reports, usual
 from triage.adapters.model_folder import ModelFolder
 from triage.bootstrap import TEMPLATES
 from triage.services.relay import RelayReport
+from triage.services.sla_report import MonthOfPromises
 from triage.services.staff_acts import StaffActs
 from triage.settings import Organisation, WebSettings
 from triage.web.app import create_app, password_hash
+from triage.web.desk import Alerting
 
 __all__ = ["chromium"]
 
@@ -117,7 +119,7 @@ def loket(tmp_path: Path, chromium: Browser) -> Iterator[Loket]:
     app = create_app(
         queries=harness.store.queries,
         accounts=harness.store.accounts,
-        acts=StaffActs(harness.casework, harness.approval, chooser),
+        acts=StaffActs(harness.casework, harness.approval, harness.promising, chooser),
         settings=WebSettings(
             host="127.0.0.1", port=0, public_url="", session_hours=9, login_failures=5, require_totp=False
         ),
@@ -132,6 +134,8 @@ def loket(tmp_path: Path, chromium: Browser) -> Iterator[Loket]:
         models=chooser.overview,
         judgement=lambda: weeks,
         letters=harness.letters.acknowledgements,
+        promises=MonthOfPromises(queries=harness.store.queries, clock=harness.clock, calendar=harness.rules.calendar),
+        alerting=Alerting(hours="van 08:30 tot 17:00 uur", addresses=1, digest=True, calendar_confirmed=False),
     )
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,14 @@ from triage.core.decide import Policy
 from triage.core.sla import SlaRules
 from triage.core.workdays import WorkCalendar
 from triage.ports import User
-from triage.services.alerts import Alerts
+from triage.services.alerts import Alerts, next_service_moment
 from triage.services.approval import Approval
 from triage.services.audit_sample import AuditSample
 from triage.services.casework import Casework
+from triage.services.digest import Digest
 from triage.services.intake import Intake, PollReport
 from triage.services.letters import Letters
+from triage.services.promising import Promising
 from triage.services.reading import Reader, Reading, Unread
 from triage.services.redraft import Redraft
 from triage.services.relay import Relay, RelayReport
@@ -34,6 +36,7 @@ from triage.services.watch import DeadlineWatch
 from triage.settings import Organisation, TelephoneSettings
 
 US = "meldpunt@juisteloket.example"
+HOURS = ("08:30-17:00",)
 START = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)  # a Monday, 09:00 in Amsterdam
 
 
@@ -84,7 +87,7 @@ class Harness:
     policy_changes: dict[str, Any] = field(default_factory=dict)
     open_with: Callable[[str, Keyring], SqlStore] = open_store
     owner: str = "node-1"
-    closing_days: Mapping[date, str] = field(default_factory=dict)
+    calendar: WorkCalendar = field(default_factory=WorkCalendar)
 
     def __post_init__(self) -> None:
         self.now = START
@@ -93,7 +96,7 @@ class Harness:
         self.mailbox = FakeMailbox(now=self.clock)
         self.sender = FakeMailSender()
         self.taken: list[TakenIn] = []
-        self.rules = SlaRules(WorkCalendar(closing_days=self.closing_days))
+        self.rules = SlaRules(self.calendar)
         self.letters = Letters(
             templates=TEMPLATES,
             organisation=Organisation(
@@ -111,7 +114,7 @@ class Harness:
         self.alerts = Alerts(
             letters=self.letters,
             to=self.alert_to,
-            hours=("08:30-17:00",),
+            hours=HOURS,
             calendar=self.rules.calendar,
             link="http://127.0.0.1:8080",
         )
@@ -163,6 +166,15 @@ class Harness:
             clock=self.clock,
             silent_after=timedelta(minutes=15),
         )
+        self.digest = Digest(
+            store=self.store,
+            queries=self.store.queries,
+            alerts=self.alerts,
+            rules=self.rules,
+            clock=self.clock,
+            enabled=True,
+            silent_after=timedelta(minutes=15),
+        )
         redraft = Redraft(queries=self.store.queries, letters=self.letters)
         self.rescreen = Rescreen(
             store=self.store,
@@ -184,6 +196,9 @@ class Harness:
             alerts=self.alerts,
             judge=self.reader.judge,
         )
+        self.promising = Promising(
+            store=self.store, queries=self.store.queries, letters=self.letters, rules=self.rules, clock=self.clock
+        )
         self.approval = Approval(
             store=self.store,
             queries=self.store.queries,
@@ -200,6 +215,10 @@ class Harness:
 
     def later(self, **delta: float) -> None:
         self.now += timedelta(**delta)
+
+    def into_hours(self) -> None:
+        """To the next moment at which the watch looks at clocks and replies."""
+        self.now = next_service_moment(self.now, HOURS, self.rules.calendar)
 
     def user(self, role: str = "medewerker", name: str = "jansen") -> User:
         return self.store.accounts.add(

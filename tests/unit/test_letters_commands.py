@@ -75,7 +75,8 @@ def test_preview_tells_what_it_cannot_do(capsys: pytest.CaptureFixture[str], tmp
 def test_check_reports_each_text_and_is_content_with_ours(capsys: pytest.CaptureFixture[str]) -> None:
     assert check() == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split(":")[0].strip() for line in lines[:2]] == [f"templates/{NL}", f"templates/{EN}"]
+    named = [f"templates/{NL}", "templates/correction/nl.txt.j2", f"templates/{EN}", "templates/correction/en.txt.j2"]
+    assert [line.split(":")[0].strip() for line in lines[:4]] == named
     assert "the longest 17 words (at most 25)" in lines[0] and lines[-1] == "All well."
 
 

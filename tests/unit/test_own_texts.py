@@ -14,10 +14,11 @@ from tests.letter_cases import NOW, TEMPLATES, a_case, a_mail, letters, make_let
 from triage.core.actions import Acknowledge
 from triage.errors import ConfigError
 from triage.services.acknowledgement import HTML_VARIABLES, TEXT_VARIABLES
+from triage.services.correction_texts import CORRECTION_VARIABLES
 from triage.services.own_texts import REPLACEABLE
 from triage.settings import ROOT, TelephoneSettings, load_settings
 
-NL, EN, HTML, LANGUAGES = REPLACEABLE
+NL, EN, HTML, LANGUAGES = REPLACEABLE[:4]
 
 
 def own(folder: Path, name: str, *changes: tuple[str, str], text: str = "") -> Path:
@@ -84,7 +85,7 @@ def test_a_folder_that_may_not_be_read_is_not_passed_over(tmp_path: Path, monkey
     ("name", "hint"),
     [
         ("acknowledgement/nl.txt.j", "did you mean acknowledgement/nl.txt.j2"),
-        ("nl.txt.j2", "did you mean acknowledgement/nl.txt.j2"),
+        ("nl.txt.j2", "did you mean acknowledgement/nl.txt.j2 or correction/nl.txt.j2?"),
         ("web/beheer.html", "it may hold acknowledgement/nl.txt.j2"),
         ("acknowledgement/README.md", "replaces no text"),
     ],
@@ -195,7 +196,7 @@ def test_a_file_that_is_no_utf_8_is_named(tmp_path: Path) -> None:
 
 def test_the_variables_are_those_of_the_page_for_administrators() -> None:
     page = (ROOT / "config" / "letters" / "README.md").read_text("utf-8")
-    assert set(re.findall(r"\{\{ (\w+) \}\}", page)) == set(TEXT_VARIABLES)
+    assert set(re.findall(r"\{\{ (\w+) \}\}", page)) == {*TEXT_VARIABLES, *CORRECTION_VARIABLES}
     assert all(f"`{name}`" in page for name in (*HTML_VARIABLES, *REPLACEABLE))
 
 
@@ -206,3 +207,16 @@ def test_the_product_begins_with_an_empty_folder_that_git_leaves_alone() -> None
         theirs = ["git", "check-ignore", "-q", f"config/letters/{NL}", "config/letters/README.md"]
         assert subprocess.run(theirs[:-1], cwd=ROOT, check=False).returncode == 0
         assert subprocess.run([*theirs[:3], theirs[-1]], cwd=ROOT, check=False).returncode == 1
+
+
+def test_a_correction_of_the_organisation_is_held_to_the_same(tmp_path: Path) -> None:
+    name = "correction/nl.txt.j2"
+    for text, said in (
+        ("Uw kenmerk is {{ reference }}.", "lacks {{ answer_day }}"),
+        ("{{ reference }} {{ answer_day }} {{ subject }}", "there is no variable subject"),
+        ("{% if reason == 'waited' %}{{ answer_day }}{% endif %}{{ reference }}", "lacks {{ answer_day }}"),
+    ):
+        own(tmp_path, name, text=text)
+        assert f"{tmp_path / name}" in refused(tmp_path) and said in refused(tmp_path)
+    own(tmp_path, name, text="> Kenmerk {{ reference }}: antwoord op {{ answer_day }}.")
+    make_letters(own_texts=tmp_path)

@@ -150,6 +150,12 @@ def test_hours_that_no_clock_knows_are_refused(section: str, block: str, tmp_pat
     assert f'setting {section}.hours: give blocks such as "10:00-12:00"' in str(error.value)
 
 
+def test_alerts_without_hours_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "local.toml").write_text("[alerts]\nhours = []\n")
+    with pytest.raises(ConfigError, match=r'alerts\.hours: give at least one block, such as "08:30-17:00"'):
+        load_settings()
+
+
 def test_forced_values_win_from_every_source_and_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     secrets = tmp_path / "secrets"
     secrets.mkdir()

@@ -47,13 +47,15 @@ def test_waiting_for_the_sender_keeps_the_days_that_were_left() -> None:
     assert resumed.paused_ends_left is None
 
 
-def test_at_least_one_day_is_left_after_a_pause() -> None:
+def test_a_term_that_had_ended_before_the_pause_gets_a_day_from_the_sender_and_none_from_a_person() -> None:
     case = a_case(arrived=ams(2026, 11, 23, 9))
     late = pause(replace(case, state=CaseState.WAITING, waiting_for=WaitingFor.SENDER), ams(2026, 11, 27, 9), RULES)
     assert late.paused_ends_left == 0
     assert clock_state(late, ams(2026, 11, 27, 9)) is ClockState.BREACHED
-    assert local(resume(late, ams(2026, 12, 1, 9), RULES).answer_due) == "Tue 01 17:00"
-    assert local(resume(late, ams(2026, 12, 5, 9), RULES).answer_due) == "Mon 07 17:00"  # a Saturday
+    terms, _ = follow_up_terms(late, Band.NORMAL, ams(2026, 12, 5, 9), RULES)  # a Saturday
+    assert local(terms.answer_due) == "Mon 07 17:00"
+    resumed = resume(late, ams(2026, 12, 1, 9), RULES)
+    assert (resumed.answer_due, resumed.paused_ends_left) == (case.answer_due, None)
 
 
 def test_waiting_and_resuming_in_one_day_gives_no_day_away() -> None:

@@ -15,9 +15,12 @@ from tests.letter_cases import NOW, TEMPLATES, a_case, a_mail, assessed, letters
 from triage.core.actions import Acknowledge
 from triage.core.assessment import LAWS, Urgency
 from triage.core.gate import Finding, findings
+from triage.core.promises import Compared, Difference, Promise, Reason
 from triage.core.readability import MOST_MEAN_WORDS, MOST_WORDS, sentences, words_in
+from triage.core.sla import dutch_date
 from triage.errors import ConfigError
 from triage.services.knowledge import SECTIONS, Knowledge
+from triage.services.wording import english_date
 
 SAMPLES = Path(__file__).resolve().parents[2] / "triage" / "demo" / "samples"
 BLOCKS = letters().knowledge.blocks
@@ -99,6 +102,26 @@ def test_every_acknowledgement_renders(language: str) -> None:
         action = Acknowledge(language, promised, NOW + timedelta(days=3) if urgent else None)
         raw = letters().acknowledgement(a_mail(), a_case(), action, identity_key="k", now=NOW).raw
         assert b"{{" not in raw and b"{%" not in raw and b"None" not in raw
+
+
+@pytest.mark.parametrize("language", ["nl", "en", "und", "de"])
+def test_every_correction_tells_both_days_and_why(language: str) -> None:
+    case = a_case()
+    promise = Promise(NOW, "acknowledgement", "system", NOW + timedelta(days=1))
+    days = {"nl": (dutch_date,), "en": (english_date,), "und": (dutch_date,)}.get(language, (dutch_date, english_date))
+    texts = set()
+    for reason in Reason:
+        compared = Compared(promise, Difference.LATER, reason)
+        found = letters().correction(case, compared, to="anna@post.example", language=language)
+        assert case.reference in found.text and found.subject.endswith(case.subject_token)
+        assert not [mark for mark in ("{{", "{%", "None", "\n\n\n", "> ", "## ") if mark in found.text]
+        for day in days:
+            assert day(case.answer_due) in found.text
+            assert day(case.answer_due) in found.html.replace("\xa0", " ")
+            assert (day(NOW + timedelta(days=1)) in found.text) == (reason in (Reason.WAITED, Reason.CALENDAR))
+        assert statistics.mean(len(one.split()) for one in sentences(found.text)) <= 12
+        texts.add(found.text)
+    assert len(texts) == len(Reason)  # each reason has words of its own
 
 
 @pytest.mark.parametrize("urgency", list(Urgency))

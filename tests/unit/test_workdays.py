@@ -2,64 +2,47 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
 import pytest
 
+from tests.oracle import AMS, OracleCalendar
+from tests.terms import differences, hours_of_years
 from triage.core.assessment import Band
 from triage.core.sla import SlaRules, explain, terms_for
 from triage.core.workdays import WorkCalendar, local_date
 
-AMS = ZoneInfo("Europe/Amsterdam")
 RULES = SlaRules(WorkCalendar())
 
 
-def easter(year: int) -> date:
-    """Anonymous Gregorian computus, as printed in almanacs: the oracle's own Easter."""
-    a, b, c = year % 19, year // 100, year % 100
-    d, e = divmod(b, 4)
-    g = (8 * b + 13) // 25
-    h = (19 * a + b - d - g + 15) % 30
-    i, k = divmod(c, 4)
-    m = (32 + 2 * e + 2 * i - h - k) % 7
-    n = (a + 11 * h + 22 * m) // 451
-    month, day = divmod(h + m - 7 * n + 114, 31)
-    return date(year, month, day + 1)
+CHOICES = ("never", "lustrum", "always")
+HOUR = timedelta(hours=1)
 
 
-def oracle_free(day: date) -> bool:
-    e = easter(day.year)
-    kings = date(day.year, 4, 27)
-    if kings.weekday() == 6:
-        kings -= timedelta(days=1)
-    free = {
-        date(day.year, 1, 1), e + timedelta(1), kings, e + timedelta(39), e + timedelta(50),
-        date(day.year, 12, 25), date(day.year, 12, 26),
-    }  # fmt: skip
-    if day.year % 5 == 0:
-        free.add(date(day.year, 5, 5))
-    return day.weekday() >= 5 or day in free
+@pytest.mark.parametrize("first", range(2020, 2050, 3))
+def test_both_terms_agree_with_the_oracle_for_every_hour_of_thirty_years(first: int) -> None:
+    assert differences(hours_of_years(first, first + 3), RULES, OracleCalendar()) == []
 
 
-def oracle_due(arrived: datetime, count: int) -> datetime:
-    day = arrived.astimezone(AMS).date()
-    while count:
-        day += timedelta(days=1)
-        count -= not oracle_free(day)
-    return datetime.combine(day, time(17), AMS).astimezone(UTC)
+@pytest.mark.parametrize("seed", range(12))
+def test_both_terms_agree_with_the_oracle_whatever_the_organisation_chooses(seed: int) -> None:
+    draw = random.Random(seed)
+    first = date(2020, 1, 1)
+    good_friday, fifth = draw.random() < 0.5, draw.choice(CHOICES)
+    day_ends = time(draw.randrange(8, 24), draw.randrange(60))
+    closed = frozenset(first + timedelta(days=draw.randrange(10_950)) for _ in range(draw.choice((0, 60, 1500))))
+    calendar = WorkCalendar(day_ends, good_friday, fifth, dict.fromkeys(closed, "dicht"))  # type: ignore[arg-type]
+    rules = SlaRules(calendar, at_risk_share=draw.choice((0.2, 0.34, 0.6, 0.9)))
+    begin = datetime(2020, 1, 1, tzinfo=UTC)
+    moments = [begin + timedelta(seconds=draw.randrange(30 * 365 * 86_400)) for _ in range(1500)]
+    assert differences(moments, rules, OracleCalendar(day_ends, good_friday, fifth, closed)) == []
 
 
-def test_both_terms_agree_with_the_oracle_for_every_sixth_hour_of_thirty_years() -> None:
-    moment, last, differences, checked = datetime(2020, 1, 1, tzinfo=UTC), datetime(2050, 1, 1, tzinfo=UTC), [], 0
-    while moment < last:
-        terms = terms_for(Band.URGENT, moment, RULES)
-        if (terms.take_up_due, terms.answer_due) != (oracle_due(moment, 1), oracle_due(moment, 3)):
-            differences.append(moment)
-        checked += 1
-        moment += timedelta(hours=6)
-    assert checked > 43_000
-    assert differences == []
+@pytest.mark.parametrize("hours", [0, 1, 30, 100])
+def test_an_urgent_case_is_first_at_risk_at_the_start_of_the_day_its_take_up_is_due(hours: int) -> None:
+    moment = datetime(2026, 5, 21, 9, tzinfo=AMS) + hours * HOUR  # before Whit Monday
+    assert terms_for(Band.URGENT, moment, RULES).at_risk_at == OracleCalendar().take_up_at_risk(moment)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, func, select
+from sqlalchemy import Connection, and_, exists, func, or_, select
 
 from triage.adapters.learning import said_in
 from triage.adapters.rows import Sealer, from_json
@@ -21,6 +21,7 @@ from triage.adapters.tables import (
     messages,
     notes,
     outbox,
+    promises,
     sampled_cases,
     secure_notices,
     users,
@@ -29,8 +30,10 @@ from triage.adapters.views import assessment_from, case_from, message_view
 from triage.core.assessment import Assessment, SenderType
 from triage.core.case import CaseState, LinkKind, LinkState
 from triage.core.mail import MessageKind
+from triage.core.promises import Promise
 from triage.errors import NotFound
 from triage.ports import (
+    BY_PEOPLE,
     AcknowledgementView,
     AuditRow,
     CaseLink,
@@ -44,16 +47,16 @@ from triage.ports import (
 
 _NEWER = outbox.alias("newer")
 SETTLED = and_(
-    outbox.c.kind == "reply",
+    outbox.c.kind.in_(BY_PEOPLE),
     exists().where(
         _NEWER.c.case_id == outbox.c.case_id,
-        _NEWER.c.kind == "reply",
+        or_(_NEWER.c.kind == "reply", _NEWER.c.kind == outbox.c.kind),
         _NEWER.c.state == "sent",
         _NEWER.c.created_at > outbox.c.created_at,
         _NEWER.c.message_id_key.is_distinct_from(outbox.c.message_id_key),  # not another recipient of the same mail
     ),
 )
-"""A newer reply of the same case left."""
+"""A newer reply of the same case left; for a correction also a newer correction."""
 OUTBOX_COLUMNS = (
     *(outbox.c[name] for name in ("id", "kind", "state", "created_at", "due_at", "attempts", "sent_at", "reply_code")),
     outbox.c.enhanced_status,
@@ -80,6 +83,7 @@ def read_case_page(db: Connection, sealer: Sealer, reference: str) -> CasePage:
         raise NotFound("no such case")
     labels = sealer.open_json(row.labels, cases, row.id, "labels")
     assessment, judged_message = _assessment(db, sealer, row.id)
+    receipt = _acknowledgement(db, row.id)
     return CasePage(
         case=case_from(row),
         kind=MessageKind(row.kind),
@@ -93,7 +97,8 @@ def read_case_page(db: Connection, sealer: Sealer, reference: str) -> CasePage:
         assessment=assessment,
         topics=tuple(from_json(row.topics)),
         laws_unclear=row.laws_unclear,
-        acknowledgement=_acknowledgement(db, row.id),
+        acknowledgement=receipt,
+        promises=_promises(db, row.id, receipt),
         drafts=tuple(draft_revisions(db, sealer, row.id)),
         outbox=_outbox(db, sealer, row.id, reference),
         notes=_notes(db, sealer, row.id),
@@ -121,6 +126,36 @@ def outbox_row(row: Any, reference: str | None) -> OutboxRow:
         reply_code=row.reply_code,
         enhanced_status=row.enhanced_status,
         settled=bool(row.settled),
+    )
+
+
+def promise_in(receipt: AcknowledgementView) -> Promise:
+    """What an acknowledgement promised."""
+    return Promise(
+        at=receipt.decided_at,
+        told_by="acknowledgement",
+        actor="system",
+        promised_for=receipt.promised_for,
+        promised_take_up=receipt.promised_take_up,
+        state=receipt.state,
+        bounced=receipt.bounced_at is not None,
+        began_at=receipt.began_at,
+        outbox_id=receipt.outbox_id,
+    )
+
+
+def promise_from(row: Any, *, actor: str) -> Promise:
+    """From a row of `promises` with the `state` of its outbox item."""
+    return Promise(
+        at=row.at,
+        told_by="correction",
+        actor=actor,
+        promised_for=row.promised_for,
+        state=row.state,
+        bounced=row.bounced_at is not None,
+        began_at=row.began_at,
+        counting=(row.answer_from, row.answer_days),
+        outbox_id=row.outbox_id,
     )
 
 
@@ -174,8 +209,11 @@ def _acknowledgement(db: Connection, case_id: str) -> AcknowledgementView | None
         .select_from(acknowledgements.outerjoin(outbox, outbox.c.id == acknowledgements.c.outbox_id))
         .where(acknowledgements.c.case_id == case_id)
     ).first()
-    if row is None:
-        return None
+    return receipt_from(row) if row is not None else None
+
+
+def receipt_from(row: Any) -> AcknowledgementView:
+    """From a row of `acknowledgements` with state, sent_at and reply_code of its outbox item."""
     return AcknowledgementView(
         state=row.state or "withheld",
         reasons=tuple(from_json(row.reasons)),
@@ -184,7 +222,25 @@ def _acknowledgement(db: Connection, case_id: str) -> AcknowledgementView | None
         sent_at=row.sent_at,
         reply_code=row.reply_code,
         outbox_id=row.outbox_id,
+        promised_take_up=row.promised_take_up,
+        began_at=row.began_at,
+        language=row.language or "",
+        bounced_at=row.bounced_at,
     )
+
+
+def _promises(db: Connection, case_id: str, receipt: AcknowledgementView | None) -> tuple[Promise, ...]:
+    """What the acknowledgement promised, then each correction."""
+    first = () if receipt is None or receipt.outbox_id is None else (promise_in(receipt),)
+    rows = db.execute(
+        select(promises, outbox.c.state, users.c.display_name)
+        .select_from(
+            promises.join(outbox, outbox.c.id == promises.c.outbox_id).outerjoin(users, users.c.id == promises.c.actor)
+        )
+        .where(promises.c.case_id == case_id)
+        .order_by(promises.c.at, promises.c.id)
+    )
+    return (*first, *(promise_from(row, actor=row.display_name or row.actor) for row in rows))
 
 
 def _outbox(db: Connection, sealer: Sealer, case_id: str, reference: str) -> tuple[OutboxRow, ...]:

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, bindparam, case, delete, func, or_, select, update
 
 from triage.adapters.rows import chunks, from_json, to_json, upsert
-from triage.adapters.sent_copies import SentReplyPart
+from triage.adapters.sent_copies import SentMailPart
 from triage.adapters.tables import (
     CLAIMABLE,
     OUTBOX_KINDS,
@@ -25,14 +25,16 @@ from triage.adapters.tables import (
     decisions,
     facts,
     outbox,
+    promises,
     thread_ids,
     users,
 )
 from triage.core.actions import Acknowledge
+from triage.core.case import Case
 from triage.core.mail import NoReplyReason, without_plus
 from triage.errors import NotFound
-from triage.ports import AcknowledgementCounts, Envelope, OutboxItem, SentMail
-from triage.row_ids import MOMENT_DIGITS
+from triage.ports import BY_PEOPLE, AcknowledgementCounts, Envelope, OutboxItem, SentMail
+from triage.row_ids import MOMENT_DIGITS, new_row_id
 
 BREAKER = "breaker"
 """Name of the fact that holds acknowledgements back; any value but "" trips it, a person empties it."""
@@ -56,7 +58,7 @@ _COUNTS = select(
 )
 
 
-_SENT = select(outbox.c.kind, outbox.c.case_id, outbox.c.message_id_key)
+_SENT = select(outbox.c.id, outbox.c.kind, outbox.c.case_id, outbox.c.message_id_key)
 
 
 @cache
@@ -69,7 +71,7 @@ def _one_more(dialect: str) -> Any:
     )
 
 
-class OutboxPart(SentReplyPart):
+class OutboxPart(SentMailPart):
     # ---------------------------------------------------------------- acknowledgements
 
     def acknowledgement_counts(self, address: str, *, now: datetime) -> AcknowledgementCounts:
@@ -96,6 +98,9 @@ class OutboxPart(SentReplyPart):
         outbox_id: str | None,
         reasons: Sequence[NoReplyReason],
         promised_for: datetime | None,
+        promised_take_up: datetime | None = None,
+        began_at: datetime | None = None,
+        language: str | None = None,
         message_ids: Sequence[str] = (),
     ) -> None:
         """Raises ConflictError when the case has one. `message_ids`: further Message-IDs by which a mail finds it."""
@@ -107,6 +112,9 @@ class OutboxPart(SentReplyPart):
                 "outbox_id": outbox_id,
                 "reasons": to_json(reasons),
                 "promised_for": promised_for,
+                "promised_take_up": promised_take_up,
+                "began_at": began_at,
+                "language": language,
             },
         )
         for message_id in dict.fromkeys(message_ids):
@@ -114,6 +122,41 @@ class OutboxPart(SentReplyPart):
                 message_id_key=self._keys.lookup(message_id), case_id=case_id, at=at
             )
             self._db.execute(statement.on_conflict_do_nothing())
+
+    # ---------------------------------------------------------------- promises
+
+    def add_promise(self, case: Case, outbox_id: str, *, by: str, at: datetime) -> None:
+        self._add(
+            promises,
+            {
+                "id": new_row_id(at),
+                "case_id": case.id,
+                "at": at,
+                "actor": by,
+                "outbox_id": outbox_id,
+                "promised_for": case.answer_due,
+                "began_at": case.arrived_at,
+                "answer_from": case.counting.answer_from,
+                "answer_days": case.counting.answer_days,
+            },
+        )
+
+    def promise_of(self, outbox_id: str) -> tuple[str, datetime] | None:
+        row = self._db.execute(
+            select(promises.c.case_id, promises.c.promised_for)
+            .join(outbox, (outbox.c.case_id == promises.c.case_id) & (outbox.c.id == promises.c.outbox_id))
+            .where(outbox.c.id == outbox_id)
+        ).first()
+        return (row.case_id, row.promised_for) if row is not None else None
+
+    def promise_bounced(self, outbox_id: str, *, at: datetime) -> None:
+        self._set_bounced(outbox_id, at)
+
+    def _set_bounced(self, outbox_id: str, at: datetime | None) -> None:
+        case_id = select(outbox.c.case_id).where(outbox.c.id == outbox_id).scalar_subquery()
+        for table in (acknowledgements, promises):
+            here = (table.c.case_id == case_id) & (table.c.outbox_id == outbox_id)
+            self._db.execute(update(table).where(here).values(bounced_at=at))
 
     # ---------------------------------------------------------------- writing items
 
@@ -178,7 +221,7 @@ class OutboxPart(SentReplyPart):
     def last_sent(self, case_id: str) -> SentMail | None:
         row = self._db.execute(
             _SENT.where(outbox.c.case_id == case_id, outbox.c.state.in_(("sent", "uncertain")))
-            .order_by(outbox.c.rank, outbox.c.created_at.desc())
+            .order_by(case((outbox.c.kind == "acknowledgement", 1), else_=0), outbox.c.created_at.desc())
             .limit(1)
         ).first()
         return self._sent_mail(row) if row is not None else None
@@ -195,7 +238,7 @@ class OutboxPart(SentReplyPart):
                 .order_by(approvals.c.at.desc())
                 .limit(1)
             ).scalar()
-        return SentMail(row.kind, row.case_id, approved_by)
+        return SentMail(row.kind, row.case_id, approved_by, row.id)
 
     def withhold_queued(self, reason: NoReplyReason, *, owner: str, at: datetime) -> int:
         waiting = (
@@ -214,7 +257,7 @@ class OutboxPart(SentReplyPart):
             self._db.execute(
                 update(acknowledgements)
                 .where(acknowledgements.c.outbox_id.in_(part))
-                .values(outbox_id=None, reasons=to_json([reason]), promised_for=None)
+                .values(outbox_id=None, reasons=to_json([reason]), promised_for=None, promised_take_up=None)
             )
             self._db.execute(delete(outbox).where(outbox.c.id.in_(part)))
         for row in rows:
@@ -240,7 +283,15 @@ class OutboxPart(SentReplyPart):
         raise NotFound("no decision to acknowledge")
 
     def renew_acknowledgement(
-        self, item_id: str, *, raw: bytes, promised_for: datetime, owner: str, now: datetime
+        self,
+        item_id: str,
+        *,
+        raw: bytes,
+        promised_for: datetime | None,
+        promised_take_up: datetime | None,
+        began_at: datetime,
+        owner: str,
+        now: datetime,
     ) -> bool:
         renewed = self._db.execute(
             update(outbox)
@@ -250,7 +301,9 @@ class OutboxPart(SentReplyPart):
         if renewed.rowcount != 1:
             return False
         self._db.execute(
-            update(acknowledgements).where(acknowledgements.c.outbox_id == item_id).values(promised_for=promised_for)
+            update(acknowledgements)
+            .where(acknowledgements.c.outbox_id == item_id)
+            .values(promised_for=promised_for, promised_take_up=promised_take_up, began_at=began_at)
         )
         return True
 
@@ -264,7 +317,7 @@ class OutboxPart(SentReplyPart):
     # ---------------------------------------------------------------- sending
 
     def claim_outbox(self, *, owner: str, now: datetime, lease: timedelta, limit: int) -> Sequence[OutboxItem]:
-        """Replies first, then acknowledgements, then alerts; within a kind what is due longest. Attempts + 1."""
+        """In the order of OUTBOX_KINDS; within a kind what is due longest. Attempts + 1."""
         due = (
             select(outbox.c.id)
             .where(
@@ -370,11 +423,13 @@ class OutboxPart(SentReplyPart):
         ).first()
         if row is None:
             return False
-        if row.kind == "reply" and row.case_id is not None and state != "deferred":
+        if row.kind in BY_PEOPLE and row.case_id is not None and state != "deferred":
             if state == "sent":
-                self._answer(row.case_id, item_id, now)
+                if row.kind == "reply":
+                    self._answer(row.case_id, item_id, now)
+                self._join_conversation(row.case_id, item_id, now)
             details = {"outbox_id": item_id, "reply_code": reply_code, "enhanced_status": values["enhanced_status"]}
-            self.audit(f"reply_{state}", at=now, actor="system", case_id=row.case_id, details=details)
+            self.audit(f"{row.kind}_{state}", at=now, actor="system", case_id=row.case_id, details=details)
         return True
 
     # ---------------------------------------------------------------- unknown outcomes
@@ -421,9 +476,9 @@ class OutboxPart(SentReplyPart):
             .returning(outbox.c.id, outbox.c.kind, outbox.c.case_id)
         ).all()
         for row in rows:
-            if row.kind == "reply" and row.case_id is not None:
+            if row.kind in BY_PEOPLE and row.case_id is not None:
                 self.audit(
-                    "reply_uncertain", at=now, actor="system", case_id=row.case_id, details={"outbox_id": row.id}
+                    f"{row.kind}_uncertain", at=now, actor="system", case_id=row.case_id, details={"outbox_id": row.id}
                 )
         return [row.id for row in rows]
 
@@ -434,7 +489,10 @@ class OutboxPart(SentReplyPart):
             .where(outbox.c.id == item_id, outbox.c.state.in_(("uncertain", "refused")), outbox.c.raw.is_not(None))
             .values(state="due", created_at=now, due_at=now, owner=None, leased_until=None, attempts=0)
         )
-        return released.rowcount == 1
+        if released.rowcount != 1:
+            return False
+        self._set_bounced(item_id, None)
+        return True
 
 
 def _held_unsent(item_id: str, owner: str, now: datetime) -> tuple[ColumnElement[bool], ...]:

@@ -25,6 +25,7 @@ from triage.adapters.tables import (
     ledger,
     messages,
     outbox,
+    promises,
     quarantine,
 )
 from triage.core.case import LinkKind, LinkState
@@ -65,6 +66,7 @@ def _contradictions() -> Mapping[str, tuple[Select[Any], ColumnElement[Any]]]:
         .having(func.count() > 1)
     )
     named = cases.c.reference
+    promise_of_mail = and_(promises.c.outbox_id == outbox.c.id, promises.c.case_id == outbox.c.case_id)
     return {
         "ledger_without_message": (
             select(ledger.c.uid).where(
@@ -119,6 +121,16 @@ def _contradictions() -> Mapping[str, tuple[Select[Any], ColumnElement[Any]]]:
                 outbox.c.kind == "acknowledgement", ~exists().where(acknowledgements.c.outbox_id == outbox.c.id)
             ),
             outbox.c.id,
+        ),
+        "corrections_without_promise": (
+            select(outbox.c.id).where(outbox.c.kind == "correction", ~exists().where(promise_of_mail)),
+            outbox.c.id,
+        ),
+        "promises_without_mail": (
+            select(named)
+            .join(promises, promises.c.case_id == cases.c.id)
+            .where(~exists().where(promise_of_mail, outbox.c.kind == "correction")),
+            named,
         ),
     }
 
@@ -276,6 +288,7 @@ class SqlProof:
                 arrived.label("arrived"), ledger.c.folder, ledger.c.uid, ledger.c.outcome, ledger.c.rule,
                 messages.c.id.label("message_id"), messages.c.kind, messages.c.view, cases.c.reference,
                 acknowledgements.c.at, acknowledgements.c.reasons, acknowledgements.c.promised_for,
+                acknowledgements.c.promised_take_up,
                 outbox.c.id.label("outbox_id"), outbox.c.state, outbox.c.sent_at, outbox.c.reply_code,
                 outbox.c.envelope,
             )
@@ -320,6 +333,7 @@ class SqlProof:
             to=to,
             decided_at=row.at,
             promised_for=row.promised_for,
+            promised_take_up=row.promised_take_up,
             sent_at=row.sent_at,
             reply_code=row.reply_code,
         )

@@ -11,8 +11,10 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func,
 
 from triage.adapters.case_pages import OUTBOX_COLUMNS, SETTLED, outbox_row, read_case_page
 from triage.adapters.clock_queries import ClockQueries
+from triage.adapters.day_lists import read_last_alerts, read_last_digest, read_notices_ending
 from triage.adapters.rows import from_json, to_json
 from triage.adapters.same_clients import read_same_client
+from triage.adapters.sla_facts import read_sla_facts
 from triage.adapters.tables import (
     STOPPED,
     acknowledgement_minutes,
@@ -38,6 +40,7 @@ from triage.core.workdays import local_date, start_of
 from triage.errors import NotFound
 from triage.ports import (
     AcknowledgementView,
+    AlertRow,
     CaseFilter,
     CasePage,
     CaseRow,
@@ -47,6 +50,7 @@ from triage.ports import (
     OutboxRow,
     QuarantineRow,
     SameClient,
+    SlaFact,
     Supervision,
 )
 
@@ -239,7 +243,10 @@ class SqlQueries(ClockQueries):
                 select(messages.c.id, messages.c.view)
                 .join(cases, cases.c.id == messages.c.case_id)
                 .where(
-                    cases.c.reference == reference, messages.c.direction == "in", messages.c.message_id_key.is_not(None)
+                    cases.c.reference == reference,
+                    messages.c.direction == "in",
+                    messages.c.kind.not_in((MessageKind.AUTO_REPLY, MessageKind.DELIVERY_REPORT)),
+                    messages.c.message_id_key.is_not(None),
                 )
                 .order_by(messages.c.internal_date, messages.c.id)
             ).all()
@@ -342,6 +349,24 @@ class SqlQueries(ClockQueries):
                 addresses += senders
             otherwise.update(dict.fromkeys(others, count))
         return GoLive(addresses, dict(otherwise.most_common()))
+
+    def sla_facts(
+        self, begin: datetime | None, end: datetime | None, *, after: str = "", limit: int = 200
+    ) -> Sequence[SlaFact]:
+        with self._reading() as db:
+            return read_sla_facts(db, begin, end, after=after, limit=limit)
+
+    def notices_ending(self, *, after: datetime, before: datetime) -> Sequence[str]:
+        with self._reading() as db:
+            return read_notices_ending(db, after, before)
+
+    def last_alerts(self, *, limit: int) -> Sequence[AlertRow]:
+        with self._reading() as db:
+            return read_last_alerts(db, limit)
+
+    def last_digest(self) -> datetime | None:
+        with self._reading() as db:
+            return read_last_digest(db)
 
     def health(self) -> Sequence[JobHealth]:
         """By name."""

@@ -1,5 +1,5 @@
-"""Unit of work: replies that left. They answer their case, join the conversation, and still need their copy in the
-Sent folder and `\\Answered` on the question."""
+"""Unit of work: what people sent and has left. It joins the conversation and still needs its copy in the Sent folder; a
+reply also answers its case and puts `\\Answered` on the question."""
 
 from __future__ import annotations
 
@@ -27,11 +27,13 @@ _IS_SECOND_COPY = exists().where(
 )
 
 
-class SentReplyPart(CasePart):
+class SentMailPart(CasePart):
     def copies_due(self, folder: str, uidvalidity: int, *, limit: int) -> Sequence[SentCopy]:
         """Oldest first; one per mail, however many recipients it had."""
         rows = self._db.execute(
-            select(outbox.c.id, outbox.c.case_id, outbox.c.message_id_key, outbox.c.sent_at, outbox.c.raw)
+            select(
+                outbox.c.id, outbox.c.kind, outbox.c.case_id, outbox.c.message_id_key, outbox.c.sent_at, outbox.c.raw
+            )
             .where(COPY_DUE, outbox.c.raw.is_not(None))
             .order_by(outbox.c.sent_at, outbox.c.id)
             .limit(limit)
@@ -54,7 +56,7 @@ class SentReplyPart(CasePart):
                 outbox_id=row.id,
                 raw=self._sealer.open_bytes(row.raw, outbox, row.id, "raw"),
                 sent_at=row.sent_at,
-                question_uids=tuple(questions),
+                question_uids=tuple(questions) if row.kind == "reply" else (),
             )
         return list(copies.values())
 
@@ -67,8 +69,8 @@ class SentReplyPart(CasePart):
         )
 
     def _answer(self, case_id: str, item_id: str, now: datetime) -> None:
-        """The server accepted the reply for one recipient: the sent mail joins the conversation, and the case is
-        answered once the server took it for everyone it is addressed to (a copy to somebody else answers nothing).
+        """The server accepted the reply for one recipient: the case is answered once the server took it for everyone it
+        is addressed to (a copy to somebody else answers nothing).
 
         When the sender wrote after the approval, the reply does not answer that: the case stays open."""
         case = self.case(case_id, for_update=True)
@@ -100,6 +102,8 @@ class SentReplyPart(CasePart):
             self._db.execute(
                 update(cases).where(cases.c.id == case_id).values(**case_columns(answered), version=case.version + 1)
             )  # else: a person closed it meanwhile; it stays closed, the mail is in the conversation all the same
+
+    def _join_conversation(self, case_id: str, item_id: str, now: datetime) -> None:
         sealed = self._db.execute(select(outbox.c.raw, outbox.c.message_id_key).where(outbox.c.id == item_id)).one()
         known = select(messages.c.id).where(
             messages.c.case_id == case_id,

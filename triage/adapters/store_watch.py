@@ -26,37 +26,42 @@ from triage.adapters.tables import (
 from triage.adapters.views import PAUSED, case_from
 from triage.core.case import CaseState, LinkKind, LinkState, WaitingFor
 from triage.core.mail import LedgerOutcome
+from triage.core.transitions import CLOCK_KINDS
 from triage.errors import ConflictError
 from triage.ports import WatchedCase
 from triage.row_ids import new_row_id
 
+_TOLD = alerts.alias("told")
+
 
 class WatchPart(CasePart):
-    def add_alert(self, kind: str, *, case_id: str | None, at: datetime) -> bool:
-        """The running term of a case is known by its answer term; an alert about no case counts once a day (UTC)."""
-        term = f"{at:%Y-%m-%d}" if case_id is None else _term(self.case(case_id).answer_due)
+    def add_alert(self, kind: str, *, term: str, at: datetime, case_id: str | None = None) -> bool:
         statement = self._upsert(alerts).values(id=new_row_id(at), kind=kind, case_id=case_id or "", term=term, at=at)
         added = self._db.execute(
             statement.on_conflict_do_nothing(index_elements=["case_id", "kind", "term"]).returning(alerts.c.id)
         )
         return added.first() is not None
 
+    def forget_alert(self, kind: str, *, term: str, case_id: str) -> None:
+        """The row stays for the screens, under a term that no clock has."""
+        of_clock = (alerts.c.case_id == case_id, alerts.c.kind == kind, alerts.c.term == term)
+        self._db.execute(update(alerts).where(*of_clock).values(term=alerts.c.id))
+
     def watched_cases(self, *, now: datetime) -> Sequence[WatchedCase]:
-        """Open cases that are not paused and are at risk, late, or wait to be taken up; the most pressing first."""
+        """The most pressing first; every node in the same order, so that two of them cannot lock each other out."""
+        of_clock = (alerts.c.case_id == cases.c.id) & alerts.c.kind.in_(CLOCK_KINDS)
         watched = (
             cases.c.place < PAUSED,
             (cases.c.state != CaseState.WAITING) | (cases.c.waiting_for != WaitingFor.SENDER),
-            (cases.c.at_risk_at <= now) | (cases.c.take_up_due.is_not(None) & cases.c.taken_up_at.is_(None)),
+            (cases.c.at_risk_at <= now)
+            | (cases.c.take_up_due.is_not(None) & cases.c.taken_up_at.is_(None))
+            | exists().where(_TOLD.c.case_id == cases.c.id, _TOLD.c.kind.in_(CLOCK_KINDS)),
         )
-        alerted: dict[tuple[str, str], set[str]] = {}
-        found = select(alerts.c.case_id, alerts.c.term, alerts.c.kind).join(cases, cases.c.id == alerts.c.case_id)
-        for row in self._db.execute(found.where(*watched)):
-            alerted.setdefault((row.case_id, row.term), set()).add(row.kind)
-        rows = self._db.execute(select(*CASE_COLUMNS).where(*watched).order_by(cases.c.place, cases.c.place_at))
-        return [
-            WatchedCase(case, frozenset(alerted.get((case.id, _term(case.answer_due)), ())))
-            for case in map(case_from, rows)
-        ]
+        told: dict[str, dict[tuple[str, str], datetime]] = {}
+        for row in self._db.execute(select(alerts).join(cases, of_clock).where(*watched)):
+            told.setdefault(row.case_id, {})[row.kind, row.term] = row.at
+        found = select(*CASE_COLUMNS).where(*watched).order_by(cases.c.place, cases.c.place_at, cases.c.reference)
+        return [WatchedCase(case, told.get(case.id, {})) for case in map(case_from, self._db.execute(found))]
 
     # ---------------------------------------------------------------- erasure
 
@@ -112,7 +117,3 @@ class WatchPart(CasePart):
         self._db.execute(update(outbox).where(items).values(raw=None, envelope=None, to_key=None, message_id_key=None))
         self.audit("case_erased", at=at, actor=by, case_id=case_id)
         self.erased = True
-
-
-def _term(answer_due: datetime) -> str:
-    return answer_due.isoformat()

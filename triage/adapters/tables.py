@@ -36,12 +36,13 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from triage.core.assessment import LAWS, Band, SenderType, Urgency
 from triage.core.case import CaseState, LinkKind, LinkState, WaitingFor
 from triage.core.mail import LedgerOutcome, MessageKind
+from triage.ports import BY_PEOPLE
 
-HEAD = "0004"
+HEAD = "0005"
 """The schema version this code works with: the newest script in `migrations/versions`."""
 
 OUTBOX_STATES = ("due", "sending", "sent", "deferred", "refused", "uncertain")
-OUTBOX_KINDS = ("reply", "acknowledgement", "alert")
+OUTBOX_KINDS = ("reply", "correction", "acknowledgement", "alert")
 """In the order in which they leave."""
 ROLES = ("medewerker", "trainee", "toezichthouder", "beheerder")
 CHANNELS = ("mail", "telephone")
@@ -592,7 +593,7 @@ outbox = Table(
     _code("enhanced_status", 16, null=True),
     _key("message_id_key"),  # the same for each recipient of one mail
     _key("to_key"),
-    _at("copied_at", null=True),  # a copy of the reply is in the Sent folder
+    _at("copied_at", null=True),  # a copy of a mail that a person sent is in the Sent folder
     _sealed("envelope"),
     _sealed("raw"),
     _one_of("kind", OUTBOX_KINDS),
@@ -607,7 +608,7 @@ STOPPED = outbox.c.state.in_([literal_column(f"'{state}'") for state in ("sendin
 Index("ix_outbox_claim", outbox.c.rank, outbox.c.due_at, sqlite_where=CLAIMABLE, postgresql_where=CLAIMABLE)
 Index("ix_outbox_stopped", outbox.c.state, sqlite_where=STOPPED, postgresql_where=STOPPED)
 COPY_DUE = (
-    (outbox.c.kind == literal_column("'reply'"))
+    outbox.c.kind.in_([literal_column(f"'{kind}'") for kind in BY_PEOPLE])
     & (outbox.c.state == literal_column("'sent'"))
     & outbox.c.copied_at.is_(None)
 )
@@ -619,7 +620,11 @@ acknowledgements = Table(
     _at("at"),
     _ref("outbox_id", "outbox.id", null=True),
     _text("reasons"),
-    _at("promised_for", null=True),
+    _at("promised_for", null=True),  # what it names, as its text stands
+    _at("promised_take_up", null=True),
+    _at("began_at", null=True),  # the arrival that started the term it is about, as cases.arrived_at then
+    _code("language", 8, null=True),  # of the mail it answers, which decides in which languages it is written
+    _at("bounced_at", null=True),
     sqlite_with_rowid=False,
 )
 _withheld = acknowledgements.c.outbox_id.is_(None)
@@ -630,4 +635,19 @@ acknowledgement_minutes = Table(  # acknowledgements queued per minute: the hour
     Column("minute", UtcDateTime, primary_key=True),
     _number("queued"),
     sqlite_with_rowid=False,
+)
+promises = Table(  # later promises: each correction mail with the day it names
+    "promises",
+    metadata,
+    _id(),
+    _ref("case_id", "cases.id"),
+    _at("at"),
+    _code("actor", 36),
+    _ref("outbox_id", "outbox.id"),
+    _at("promised_for"),
+    _at("began_at"),  # these three: how the answer term stood when it was promised, as in cases
+    _at("answer_from"),
+    _number("answer_days"),
+    _at("bounced_at", null=True),
+    Index(None, "case_id"),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Iterable
+from datetime import date
 
 from classifiers.encoder import encoder_problem
 from triage.adapters.store import SqlStore
@@ -16,8 +17,10 @@ from triage.bootstrap import (
     token_store,
     utc_now,
 )
+from triage.core.workdays import GOOD_FRIDAY, LIBERATION_DAY, local_date
 from triage.errors import TriageError
 from triage.model_choice import switchable_classifier
+from triage.services.wording import ENGLISH_MONTHS
 from triage.settings import Settings, load_settings
 
 Probe = Callable[[Settings], Iterable[str]]
@@ -40,7 +43,7 @@ def check() -> int:
             failed = True
         else:
             out(f"  [ok]    {name}: {'; '.join(facts)}\n")
-    for remark in remarks(settings):
+    for remark in remarks(settings, local_date(utc_now())):
         out(f"  [look]  {remark}\n")
     out("\nSomething is wrong; see above.\n" if failed else "\nAll well.\n")
     return 1 if failed else 0
@@ -142,14 +145,37 @@ PROBES: tuple[tuple[str, Probe], ...] = (
 )
 
 
-def remarks(settings: Settings) -> list[str]:
+def _calendar_remark(settings: Settings, today: date) -> str:
+    """The three choices as they stand, with the next days that hang on them, and the mend."""
+    calendar, chosen = settings.sla_rules.calendar, settings.calendar
+    days = calendar.next_choices(today)
+
+    def told(name: str, in_dutch: str, key: str) -> str:
+        day = days[in_dutch]
+        counts = "counts as a working day" if calendar.is_working_day(day) else "is a closed day"
+        return f"{name} {_english(day)} ({in_dutch}) {counts} by {key}"
+
+    ahead = sorted(day for day in chosen.closing_days if day > today)
+    closing = ", ".join(map(_english, ahead[:3])) + (f" and {len(ahead) - 3} more" if len(ahead) > 3 else "")
+    return (
+        "calendar.confirmed is false: "
+        + told("Good Friday", GOOD_FRIDAY, f"calendar.good_friday_free = {str(chosen.good_friday_free).lower()}")
+        + "; "
+        + told("Liberation Day", LIBERATION_DAY, f'calendar.liberation_day = "{chosen.liberation_day}"')
+        + f"; days to come in [calendar.closing_days]: {closing or 'none'}. Confirm these three choices with the "
+        "organisation, then set calendar.confirmed = true"
+    )
+
+
+def _english(day: date) -> str:
+    return f"{day.day} {ENGLISH_MONTHS[day.month - 1]} {day.year}"
+
+
+def remarks(settings: Settings, today: date) -> list[str]:
     """What is not wrong but wants a person's decision."""
     found = []
     if not settings.calendar.confirmed:
-        found.append(
-            "calendar: confirm with the organisation whether Goede Vrijdag and 5 mei are working days and which days "
-            "the helpdesk is closed, then set calendar.confirmed = true"
-        )
+        found.append(_calendar_remark(settings, today))
     if settings.organisation.privacy_url == settings.organisation.website:
         found.append(
             "organisation.privacy_url is the start page: set it to the page with your privacy statement, since every "
@@ -165,7 +191,9 @@ def remarks(settings: Settings) -> list[str]:
             "mailbox.addresses is empty: name all our own addresses, so that mail from ourselves is never answered"
         )
     if not settings.alerts.to:
-        found.append("alerts.to is empty: alerts are only on the screens")
+        found.append(
+            "alerts.to is empty, so alerts are only on the screens: set alerts.to to the addresses of your team"
+        )
     if not settings.mailbox.authserv_id:
         found.append("mailbox.authserv_id is empty: forged senders (failed DMARC) cannot be recognised")
     for name, security, host in (

@@ -1,7 +1,8 @@
-"""`letters preview` and `letters check`: the acknowledgement as senders read it, with no mail server needed."""
+"""`letters preview` and `letters check`: what senders read, with no mail server needed."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from triage.core.readability import MOST_MEAN_WORDS, MOST_WORDS, readability, se
 from triage.errors import ConfigError
 from triage.ports import SAMPLE_KINDS, LetterText
 from triage.services.acknowledgement import TEXTS, AcknowledgementTexts
+from triage.services.correction_texts import CorrectionTexts
 from triage.settings import load_settings
 
 
@@ -54,18 +56,20 @@ def check() -> int:
     texts = acknowledgement_texts(load_settings())
     findings = [str(fault) for fault in texts.faults]
     if not findings:
-        for language in TEXTS:
-            findings += _reading(texts, language)
+        corrections = CorrectionTexts(texts)
+        findings = [str(fault) for fault in corrections.faults]
+        for language in TEXTS if not findings else ():
+            samples = [texts.sample(language, kind, utc_now()).text for kind in SAMPLE_KINDS]
+            findings += _reading(texts.file(language), samples)
+            findings += _reading(corrections.file(language), corrections.samples(language))
     for finding in findings:
         show(f"  [wrong] {finding}\n")
     show("\nSomething must be mended; see above.\n" if findings else "\nAll well.\n")
     return 1 if findings else 0
 
 
-def _reading(texts: AcknowledgementTexts, language: str) -> list[str]:
-    """Shows how the text in this language reads, all its variants together; returns what is too hard."""
-    name, now = texts.file(language), utc_now()
-    letters = [texts.sample(language, kind, now).text for kind in SAMPLE_KINDS]
+def _reading(name: str, letters: Sequence[str]) -> list[str]:
+    """Shows how a text reads, all its variants together; returns what is too hard."""
     figures = readability(list(dict.fromkeys(sentence for text in letters for sentence in sentences(text))))
     show(
         f"  {name}: {figures.sentences} sentences, the longest {figures.longest} words (at most {MOST_WORDS}), "

@@ -54,7 +54,8 @@ def day_of(text: str, option: str) -> date | None:
         raise ConfigError(f"{option}: give a day such as 2026-11-23") from None
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
+    """A value as text: moments in Amsterdam, lists with spaces, "" for None."""
     if value is None:
         return ""
     if isinstance(value, datetime):
@@ -79,8 +80,8 @@ def _as_json(lines: Sequence[ReportLine], sums: Totals, settings: Settings) -> N
     for line in lines:
         values = {name: getattr(line, name) for name in COLUMNS}
         values["reasons"] = list(line.reasons)
-        for name in ("arrived", "promised_for", "sent_at"):
-            values[name] = _cell(values[name]) or None
+        for name in ("arrived", "promised_for", "promised_take_up", "sent_at"):
+            values[name] = cell(values[name]) or None
         json_line(values)
 
 
@@ -89,7 +90,7 @@ def _as_csv(lines: Sequence[ReportLine], sums: Totals, settings: Settings) -> No
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
     for line in lines:
-        cells = (_cell(getattr(line, name)) for name in COLUMNS)
+        cells = (cell(getattr(line, name)) for name in COLUMNS)
         writer.writerow([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells])
     show(out.getvalue())
 

@@ -104,7 +104,8 @@ class Case:
     `reference` is `JL-2026-00042`, `check_code` the two characters of its subject token.
     `arrived_at` is the arrival that started the running clock (server time, not fetch time).
     `paused_ends_left` is the number of working-day ends kept while waiting for the sender, else None.
-    `promised_for` is the answer moment the acknowledgement named, None when none was sent or queued.
+    `promised_for` is the answer moment that our last acknowledgement or correction names, delivered or not; None when
+    neither was written. What the sender knows of it: `core.promises`.
     """
 
     id: str

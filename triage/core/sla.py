@@ -159,12 +159,15 @@ def pause(case: Case, now: datetime, rules: SlaRules) -> Case:
 
 
 def resume(case: Case, now: datetime, rules: SlaRules) -> Case:
-    """A person ends the wait: the kept ends (at least 1) count from this moment, the end of today included, so that
-    waiting and resuming in one day gives no day away. (A message of the sender: see `follow_up_terms`.)"""
+    """A person ends the wait: the kept ends count from this moment, the end of today included, so that waiting and
+    resuming in one day gives no day away. A term that had ended before the wait stays ended: waiting mends no breach.
+    (A message of the sender: see `follow_up_terms`.)"""
+    if not case.paused_ends_left:
+        return replace(case, paused_ends_left=None)
     calendar, today = rules.calendar, local_date(now)
     counts_today = calendar.is_working_day(today) and now < calendar.end_of(today)
     day_zero = now - timedelta(days=1) if counts_today else now
-    counting = replace(case.counting, answer_from=day_zero, answer_days=max(1, case.paused_ends_left or 0))
+    counting = replace(case.counting, answer_from=day_zero, answer_days=case.paused_ends_left)
     terms = terms_of(counting, rules, taken_up=case.taken_up_at is not None)
     return replace(on_terms(case, replace(terms, take_up_due=case.take_up_due)), paused_ends_left=None)
 

@@ -18,8 +18,8 @@ import holidays
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 _LONGEST_CLOSURE = 400  # days a walk may take before the calendar is called empty
 
-_GOOD_FRIDAY = "Goede Vrijdag"
-_LIBERATION_DAY = "Bevrijdingsdag"
+GOOD_FRIDAY = "Goede Vrijdag"
+LIBERATION_DAY = "Bevrijdingsdag"
 
 
 @lru_cache(maxsize=256)
@@ -57,15 +57,29 @@ class WorkCalendar:
         return " en ".join(free) or None
 
     def _counts(self, name: str, day: date) -> bool:
-        if name == _GOOD_FRIDAY:
+        if name == GOOD_FRIDAY:
             return self.good_friday_free
-        if name == _LIBERATION_DAY:
+        if name == LIBERATION_DAY:
             lustrum = day.year % 5 == 0
             return self.liberation_day == "always" or (self.liberation_day == "lustrum" and lustrum)
         return True
 
     def is_working_day(self, day: date) -> bool:
         return self.closed_because(day) is None
+
+    def next_choices(self, after: date) -> dict[str, date]:
+        """The next Good Friday and the next 5 May that lie on a weekday and hang on a choice: Dutch name → date."""
+        found: dict[str, date] = {}
+        for year in range(after.year, after.year + 9):
+            for day, name in sorted(_candidates(year).items()):
+                if day > after and day.weekday() < 5 and name in (GOOD_FRIDAY, LIBERATION_DAY):
+                    found.setdefault(name, day)
+        return found
+
+    def closed_weekdays(self, after: date, within: timedelta) -> tuple[tuple[date, str], ...]:
+        """(day, Dutch name of why) of each closed Monday to Friday in (after, after + within], in order."""
+        days = (after + timedelta(days=number) for number in range(1, within.days + 1))
+        return tuple((day, name) for day in days if day.weekday() < 5 and (name := self.closed_because(day)))
 
     def nth_working_day_after(self, day: date, count: int) -> date:
         """The `count`-th working day after `day` (count ≥ 1); `day` itself is day 0, also when it is closed.

@@ -22,11 +22,13 @@ from triage.ports.models import (
 from triage.ports.proof import AcknowledgementFact, FolderLedger, LedgerFact, OutboxFacts, Proof, SealedFacts
 from triage.ports.queries import (
     AcknowledgementView,
+    AlertRow,
     AuditRow,
     CaseFilter,
     CaseLink,
     CasePage,
     CaseRow,
+    CorrectionProposal,
     CorrectionRow,
     FeedbackRow,
     FoundLate,
@@ -43,11 +45,13 @@ from triage.ports.queries import (
     SameClient,
     SampledCase,
     SampleFigures,
+    SlaFact,
     Supervision,
 )
 from triage.ports.sending import Envelope, MailSender, MailSession, MarkFile, SendingMark
 from triage.ports.store import Store, UnitOfWork
 from triage.ports.stored import (
+    BY_PEOPLE,
     AcknowledgementCounts,
     DraftContent,
     DraftRevision,
@@ -65,6 +69,7 @@ from triage.ports.stored import (
 )
 
 __all__ = [
+    "BY_PEOPLE",
     "OTHER_LANGUAGE",
     "SAMPLE_KINDS",
     "Accounts",
@@ -72,6 +77,7 @@ __all__ = [
     "AcknowledgementFact",
     "AcknowledgementSamples",
     "AcknowledgementView",
+    "AlertRow",
     "AuditRow",
     "CaseFilter",
     "CaseLink",
@@ -81,6 +87,7 @@ __all__ = [
     "Classifier",
     "Clock",
     "ComparedWith",
+    "CorrectionProposal",
     "CorrectionRow",
     "Credentials",
     "DraftContent",
@@ -127,6 +134,7 @@ __all__ = [
     "SendingMark",
     "SentCopy",
     "SentMail",
+    "SlaFact",
     "StaleReading",
     "Store",
     "Supervision",

@@ -46,6 +46,7 @@ class AcknowledgementFact:
     to: str
     decided_at: datetime
     promised_for: datetime | None
+    promised_take_up: datetime | None
     sent_at: datetime | None
     reply_code: int | None
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 
 from triage.core.assessment import Assessment, Band, SenderType, Urgency
 from triage.core.case import Case, CaseState, LinkKind, LinkState, WaitingFor
 from triage.core.mail import MessageKind
+from triage.core.promises import CaseEvent, Compared, Promise, compare
 from triage.ports.stored import DraftRevision, StaleReading
 
 
@@ -105,6 +106,10 @@ class AcknowledgementView:
     sent_at: datetime | None
     reply_code: int | None
     outbox_id: str | None
+    promised_take_up: datetime | None = None
+    began_at: datetime | None = None
+    language: str = ""
+    bounced_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +272,7 @@ class CasePage:
     sender_type: SenderType = SenderType.OTHER  # as it holds for the case, by machine or person, as `topics`
     judged_message: str = ""  # the message that `assessment` is about
     corrections: tuple[CorrectionRow, ...] = ()  # oldest first, of this case and of those joined to it
+    promises: tuple[Promise, ...] = ()  # oldest first; the actor by display name
     sampled: str = ""  # the week of whose audit sample it is, while nobody looked
 
     @property
@@ -274,6 +280,22 @@ class CasePage:
         """The machine's newest reading put this case in band normal, and nothing raised it: who finds it urgent finds
         what the machine missed."""
         return self.assessment is not None and Band.NORMAL == self.assessment.band == self.case.band
+
+    @property
+    def compared(self) -> Compared | None:
+        """The last promise that the sender knows of, beside what holds now."""
+        received = ((one.arrived_at, one.kind) for one in self.messages if one.direction == "in")
+        return compare(self.case, self.promises, received)
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectionProposal:
+    """A mail that tells the sender of another day, exactly as it will leave when a person sends it."""
+
+    to: str
+    subject: str
+    text: str
+    answer_day: date  # in Amsterdam
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +314,15 @@ class JobHealth:
     last_succeeded: datetime | None
     last_error: str
     last_error_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRow:
+    """Something staff were told; `reference` None when it is about no case."""
+
+    at: datetime
+    kind: str
+    reference: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,6 +360,20 @@ class JudgedRow:
     overridden: frozenset[str]  # of core.labels.FIELDS: a person's last value is another one than the machine's
 
 
+@dataclass(frozen=True, slots=True)
+class SlaFact:
+    """What `report sla` needs of a case. `arrived_at`: of its first mail. `set_aside`: a rule found that it needs no
+    reply, and nobody opened it."""
+
+    case: Case
+    arrived_at: datetime
+    channel: str
+    backlog: bool
+    set_aside: bool
+    promises: tuple[Promise, ...]  # oldest first; the actor is a user id, or "system"
+    events: tuple[CaseEvent, ...]  # oldest first
+
+
 class Queries(Protocol):
     """Read-only views; never take a write lock."""
 
@@ -341,7 +386,7 @@ class Queries(Protocol):
 
     def raw_message(self, message_id: str) -> bytes: ...
     def thread_ids(self, reference: str) -> Sequence[str]:
-        """Well-formed Message-IDs of the mails received in a case, oldest first, for References."""
+        """Well-formed Message-IDs of what people wrote in a case, oldest first, for References."""
 
     def outbox(self, *, states: Sequence[str], kind: str | None = None, limit: int = 200) -> Sequence[OutboxRow]: ...
     def quarantined(self) -> Sequence[QuarantineRow]: ...
@@ -393,6 +438,20 @@ class Queries(Protocol):
         """Answered or closed, arrived in [begin, end); None is without limit. In the order of arrival; read as it is
         gone through."""
 
+    def sla_facts(
+        self, begin: datetime | None, end: datetime | None, *, after: str = "", limit: int = 200
+    ) -> Sequence[SlaFact]:
+        """Cases whose first mail arrived in [begin, end), by id, which is about the order of opening; a page at a time,
+        `after` the id of the last case of the page before."""
+
+    def notices_ending(self, *, after: datetime, before: datetime) -> Sequence[str]:
+        """References of open cases with a notice of secure mail that nobody opened and that ends in (after, before],
+        the first to end first."""
+
+    def last_alerts(self, *, limit: int) -> Sequence[AlertRow]:
+        """Newest first, without digests."""
+
+    def last_digest(self) -> datetime | None: ...
     def health(self) -> Sequence[JobHealth]: ...
     def demo_summary(self) -> Mapping[str, int]:
         """The counts of `demo --once --json` (`product.md` section 9)."""

@@ -194,9 +194,22 @@ class UnitOfWork(Protocol):
         outbox_id: str | None,
         reasons: Sequence[NoReplyReason],
         promised_for: datetime | None,
+        promised_take_up: datetime | None = None,
+        began_at: datetime | None = None,
+        language: str | None = None,
         message_ids: Sequence[str] = (),
     ) -> None:
-        """One row per case, ever: with `outbox_id` it was queued, else withheld for `reasons`."""
+        """One row per case, ever: with `outbox_id` it was queued, else withheld for `reasons`. `began_at` is the
+        arrival that started the term it promises."""
+
+    def add_promise(self, case: Case, outbox_id: str, *, by: str, at: datetime) -> None:
+        """A correction mail names the answer day that holds for the case now."""
+
+    def promise_of(self, outbox_id: str) -> tuple[str, datetime] | None:
+        """(case id, promised moment) of a correction mail."""
+
+    def promise_bounced(self, outbox_id: str, *, at: datetime) -> None:
+        """The mail that named a day came back; nothing happens for a mail that promised nothing."""
 
     def add_draft(self, case_id: str, content: DraftContent, *, by: str, at: datetime) -> DraftRevision:
         """The next revision; drops nothing, voids an earlier approval by being newer."""
@@ -216,7 +229,7 @@ class UnitOfWork(Protocol):
 
     def outbox_state(self, outbox_id: str) -> str | None: ...
     def copies_due(self, folder: str, uidvalidity: int, *, limit: int) -> Sequence[SentCopy]:
-        """Replies that left and have no copy in the Sent folder yet, oldest first."""
+        """Replies and corrections that left and have no copy in the Sent folder yet, oldest first."""
 
     def copy_done(self, outbox_id: str, *, at: datetime) -> None: ...
 
@@ -247,10 +260,16 @@ class UnitOfWork(Protocol):
     ) -> None:
         """`actor` is a user id or "system". `details` hold codes, ids and counts only, no personal data."""
 
-    def add_alert(self, kind: str, *, case_id: str | None, at: datetime) -> bool:
-        """Records an alert once per (kind, case, running term); False when it was already there."""
+    def add_alert(self, kind: str, *, term: str, at: datetime, case_id: str | None = None) -> bool:
+        """Records a transition once per (kind, case, term); False when it was already there. `term`, at most 40
+        characters, tells it from others of its kind: a clock (see `core.transitions`), a mail, a moment, a day."""
 
-    def watched_cases(self, *, now: datetime) -> Sequence[WatchedCase]: ...
+    def forget_alert(self, kind: str, *, term: str, case_id: str) -> None:
+        """What was recorded of this term may be recorded anew. That it was told stays on record."""
+
+    def watched_cases(self, *, now: datetime) -> Sequence[WatchedCase]:
+        """Open cases that are not paused and are at risk or late, wait to be taken up, or of whose clocks something
+        was told."""
 
     # outbox (relay)
     def claim_outbox(self, *, owner: str, now: datetime, lease: timedelta, limit: int) -> Sequence[OutboxItem]: ...
@@ -281,7 +300,7 @@ class UnitOfWork(Protocol):
         returned), its leases on other items end, and their untried attempts do not count."""
 
     def hold_outbox(self, *, now: datetime) -> Sequence[str]:
-        """Acknowledgements and replies that wait become `uncertain`: the database is older than what was sent."""
+        """All but alerts that waits becomes `uncertain`: the database is older than what was sent."""
 
     def withhold_queued(self, reason: NoReplyReason, *, owner: str, at: datetime) -> int:
         """Acknowledgements that wait and that no other node holds are withheld for good; how many."""
@@ -290,17 +309,25 @@ class UnitOfWork(Protocol):
         """The decision that a queued acknowledgement was written for. Raises NotFound."""
 
     def renew_acknowledgement(
-        self, item_id: str, *, raw: bytes, promised_for: datetime, owner: str, now: datetime
+        self,
+        item_id: str,
+        *,
+        raw: bytes,
+        promised_for: datetime | None,
+        promised_take_up: datetime | None,
+        began_at: datetime,
+        owner: str,
+        now: datetime,
     ) -> bool:
-        """Puts newer words in the place of those of an acknowledgement that certainly did not leave. False when it is
-        not leased to `owner` or may be on its way; then nothing changes."""
+        """Puts newer words, and what they promise, in the place of those of an acknowledgement that certainly did not
+        leave. False when it is not leased to `owner` or may be on its way; then nothing changes."""
 
     def withhold_acknowledgement(self, item_id: str, reason: NoReplyReason, *, owner: str, now: datetime) -> bool:
         """One that certainly did not leave is withheld for good. False under the same conditions."""
 
     def mend_waits(self, *, now: datetime, longest: timedelta, lease: timedelta) -> None:
-        """After the clock was set back: acknowledgements and replies that would wait for more than `longest` come up
-        soon, and so do leases that would last longer."""
+        """After the clock was set back: all but alerts that would wait for more than `longest` comes up soon, and so do
+        leases that would last longer."""
 
     def release_uncertain(self, item_id: str, *, now: datetime) -> bool:
         """uncertain or refused → due again with the same Message-ID, by a person's wish."""
@@ -324,7 +351,7 @@ class UnitOfWork(Protocol):
         """Mails of ours that have one of these Message-IDs, in the order of the ids."""
 
     def last_sent(self, case_id: str) -> SentMail | None:
-        """What went out last in this case: a reply, else the acknowledgement."""
+        """What went out last in this case: what a person sent, else the acknowledgement."""
 
     def release_lease(self, name: str, *, owner: str, now: datetime) -> None: ...
     def forget_hourly_count(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -11,6 +12,9 @@ from triage.core.case import Case
 from triage.core.mail import LedgerOutcome, MessageKind, ParsedMail, UidRef
 from triage.core.reports import DeliveryReport
 from triage.ports.sending import Envelope
+
+BY_PEOPLE = ("reply", "correction")
+"""Sent by a person: they join the conversation, get a copy in the Sent folder, and staff hear how they fared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ class OutboxItem:
     """A mail to send. `raw` is complete, CRLF, with fixed Message-ID and Date."""
 
     id: str
-    kind: str  # acknowledgement | reply | alert
+    kind: str  # reply | correction | acknowledgement | alert
     case_id: str | None
     envelope: Envelope
     raw: bytes
@@ -73,7 +77,8 @@ class OutboxItem:
 
 @dataclass(frozen=True, slots=True)
 class SentCopy:
-    """A reply that left and is not yet in the Sent folder; the UIDs are those of the questions it answers."""
+    """A mail that a person sent and that is not yet in the Sent folder; the UIDs are those of the questions it answers,
+    none for a correction."""
 
     outbox_id: str
     raw: bytes
@@ -85,9 +90,10 @@ class SentCopy:
 class SentMail:
     """A mail of ours that a report can speak of. `approved_by`: whoever released a reply and still has an account."""
 
-    kind: str  # acknowledgement | reply | alert
+    kind: str  # reply | correction | acknowledgement | alert
     case_id: str | None
     approved_by: str | None = None
+    outbox_id: str = field(default="", compare=False)  # of one of its recipients
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +165,10 @@ class AcknowledgementCounts:
 
 @dataclass(frozen=True, slots=True)
 class WatchedCase:
-    """An open case whose clock may have changed state since it was last looked at."""
+    """An open case whose clock may have changed state since it was last looked at; `told`: (kind, term) → when."""
 
     case: Case
-    alerted: frozenset[str] = field(default_factory=frozenset)
+    told: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

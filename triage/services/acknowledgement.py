@@ -19,6 +19,7 @@ from jinja2 import Template
 
 from triage.core.actions import Acknowledge
 from triage.core.assessment import Band
+from triage.core.promises import promised_by
 from triage.core.sla import SlaRules, dutch_date, terms_for
 from triage.core.workdays import WorkCalendar, local_date
 from triage.errors import ConfigError
@@ -38,7 +39,8 @@ _LANGUAGES = "acknowledgement/languages.toml"
 
 _RECEIVED = {"nl": "Wij hebben uw bericht ontvangen", "en": "We have received your message"}
 _CLOSED_AHEAD = timedelta(days=7)
-_BETWEEN = "\n\n* * *\n\n"
+BETWEEN = "\n\n* * *\n\n"
+"""What stands between the languages of one letter."""
 _A_LINE = "A line in the language of the sender."
 _HELP = (
     ("112", r"(?<![\d-])112(?!\d)"),
@@ -48,6 +50,11 @@ _HELP = (
     ("the request to send no BSN", r"\bBSN\b"),
 )
 """What every acknowledgement says, with how it is found."""
+
+
+def languages_of(language: str) -> tuple[str, ...]:
+    """In which languages a mail in this language is answered by itself."""
+    return {"en": ("en",), "nl": ("nl",), "und": ("nl",)}.get(language, ("nl", "en"))
 
 
 class AcknowledgementTexts:
@@ -65,7 +72,8 @@ class AcknowledgementTexts:
         calendar: WorkCalendar,
     ) -> None:
         """Raises ConfigError when `own`, the folder with the organisation's texts, is not there."""
-        self._files = OwnTexts(templates, own)
+        self.files = OwnTexts(templates, own)
+        """The product's files, and the organisation's in their place."""
         self._organisation, self._telephone, self._calendar = organisation, telephone, calendar
         self._texts: dict[str, Template] = {}
         self._html: Template | None = None
@@ -76,7 +84,7 @@ class AcknowledgementTexts:
     @property
     def own_files(self) -> Sequence[str]:
         """The organisation's files, by the names of those they replace."""
-        return self._files.files
+        return self.files.files
 
     @property
     def languages(self) -> Sequence[str]:
@@ -85,7 +93,7 @@ class AcknowledgementTexts:
 
     def file(self, language: str) -> str:
         """The file that the text in this language (nl or en) comes from."""
-        return self._files.shown(TEXTS[language])
+        return self.files.shown(TEXTS[language])
 
     def require_sound(self) -> None:
         """Raises ConfigError that names each fault with its file and the mend."""
@@ -104,57 +112,63 @@ class AcknowledgementTexts:
         calendar: WorkCalendar | None = None,
     ) -> LetterText:
         """The acknowledgement in the language of the mail; other languages than ours get both texts."""
-        languages = {"en": ("en",), "nl": ("nl",), "und": ("nl",)}.get(action.language, ("nl", "en"))
+        languages = languages_of(action.language)
         texts = [
             (lang, self._text(lang, self._values(lang, reference, action, now, calendar or self._calendar)))
             for lang in languages
         ]
         line = self._lines.get(action.language, {}) if len(languages) == 2 else {}
-        plain = _BETWEEN.join(as_plain(text) for _, text in texts)
+        plain = BETWEEN.join(as_plain(text) for _, text in texts)
         return LetterText(
             subject=f"{' / '.join(_RECEIVED[lang] for lang in languages)} {subject_token}",
             text=f"{line['line']}\n\n{plain}" if line else plain,
-            html=self._marked_up(texts, line, action.language),
+            html=self.marked_up(texts, _RECEIVED[languages[0]], line, action.language),
         )
 
     def _values(
         self, lang: str, reference: str, action: Acknowledge, now: datetime, calendar: WorkCalendar
     ) -> dict[str, Any]:
         day = dutch_date if lang == "nl" else english_date
-        today, promised, take_up = local_date(now), local_date(action.promised_answer), action.promised_take_up
+        today = local_date(now)
+        promised, take_up = promised_by(action, now)
         return {
-            **self._ourselves(lang, self._telephone.number),
+            **self.ourselves(lang),
             "reference": reference,
             "answer_day": day(action.promised_answer),
-            "answer_late": promised < today,
-            "take_up_day": day(take_up) if take_up is not None and local_date(take_up) >= today else "",
-            "closings": closings(calendar, today, max(today + _CLOSED_AHEAD, promised), lang),
+            "answer_late": promised is None,
+            "take_up_day": day(take_up) if take_up is not None else "",
+            "closings": closings(calendar, today, max(today + _CLOSED_AHEAD, local_date(action.promised_answer)), lang),
         }
 
-    def _ourselves(self, lang: str, telephone: str) -> dict[str, str]:
+    def ourselves(self, lang: str, telephone: str | None = None) -> dict[str, str]:
+        """What every letter says of the organisation; `telephone` None is the number of the settings."""
         return {
             "organisation": self._organisation.name,
             "website": self._organisation.website,
             "privacy_url": self._organisation.privacy_url,
-            "telephone": telephone,
+            "telephone": self._telephone.number if telephone is None else telephone,
             "hours": telephone_hours(self._telephone.hours, lang),
         }
 
     def _text(self, lang: str, values: Mapping[str, Any]) -> str:
-        return self._files.render(self._texts[lang], values)
+        return self.files.render(self._texts[lang], values)
 
-    def _marked_up(self, texts: Sequence[tuple[str, str]], line: Mapping[str, str], language: str) -> str:
+    def marked_up(
+        self, texts: Sequence[tuple[str, str]], title: str, line: Mapping[str, str] | None = None, language: str = ""
+    ) -> str:
+        """The HTML part of a letter: (language, marked text) of each half, below a line in the sender's language."""
+        line = line or {}
         assert self._html is not None, "require_sound comes first"
         values = {
             "lang": texts[0][0],
-            "title": _RECEIVED[texts[0][0]],
+            "title": title,
             "organisation": self._organisation.name,
             "line": line.get("line", ""),
             "line_lang": language if line else "",
             "line_dir": line.get("dir", "ltr") if line else "",
             "letters": [{"lang": lang, "blocks": as_blocks(text)} for lang, text in texts],
         }
-        return self._files.render(self._html, values)
+        return self.files.render(self._html, values)
 
     def sample(self, language: str, kind: str, arrived: datetime) -> LetterText:
         """The acknowledgement of an invented mail that arrived then; `late` is written the day after its day.
@@ -181,18 +195,18 @@ class AcknowledgementTexts:
 
     def _faults(self) -> Iterator[Fault]:
         """Compiles everything and renders every situation, so that nothing is left to fail in the middle of a mail."""
-        faults = list(self._files.strangers)
+        faults = list(self.files.strangers)
         try:
             self._lines = self._read_lines()
         except TextError as exc:
             faults.append(exc.fault)
         for lang, name in TEXTS.items():
             try:
-                self._texts[lang] = self._files.template(name, TEXT_VARIABLES)
+                self._texts[lang] = self.files.template(name, TEXT_VARIABLES)
             except TextError as exc:
                 faults.append(exc.fault)
         try:
-            self._html = self._files.template(_HTML, HTML_VARIABLES, html=True)
+            self._html = self.files.template(_HTML, HTML_VARIABLES, html=True)
         except TextError as exc:
             faults.append(exc.fault)
         yield from faults
@@ -204,8 +218,8 @@ class AcknowledgementTexts:
         for values in self._situations(lang):
             try:
                 text = self._text(lang, values)
-                marked_up = self._marked_up([(lang, text)], {}, lang)
-                with_line = self._marked_up([(lang, text)], {"line": _A_LINE, "dir": "rtl"}, "ar")
+                marked_up = self.marked_up([(lang, text)], _RECEIVED[lang])
+                with_line = self.marked_up([(lang, text)], _RECEIVED[lang], {"line": _A_LINE, "dir": "rtl"}, "ar")
             except TextError as exc:
                 yield exc.fault
                 return
@@ -214,9 +228,9 @@ class AcknowledgementTexts:
                 if not re.search(pattern, plain):
                     yield Fault(self.file(lang), f"the text lacks {what}: put it back")
                 elif not re.search(pattern, shown):
-                    yield Fault(self._files.shown(_HTML), f"does not show {what}: put it back")
+                    yield Fault(self.files.shown(_HTML), f"does not show {what}: put it back")
             if _A_LINE not in _shown_by(with_line):
-                yield Fault(self._files.shown(_HTML), "does not show the line in another language, {{ line }}")
+                yield Fault(self.files.shown(_HTML), "does not show the line in another language, {{ line }}")
 
     def _situations(self, lang: str) -> Iterator[dict[str, Any]]:
         """normal, urgent and late; with and without closing days; with and without a telephone."""
@@ -230,7 +244,7 @@ class AcknowledgementTexts:
             ("normal", "urgent", "late"), ((), (closed[lang],)), (number, "")
         ):
             yield {
-                **self._ourselves(lang, telephone),
+                **self.ourselves(lang, telephone),
                 "reference": "JL-2026-00042",
                 "answer_day": days[lang][1],
                 "answer_late": kind == "late",
@@ -242,10 +256,10 @@ class AcknowledgementTexts:
         """Language code → its line, and the direction of its script."""
 
         def fault(problem: str) -> TextError:
-            return TextError(Fault(self._files.shown(_LANGUAGES), problem))
+            return TextError(Fault(self.files.shown(_LANGUAGES), problem))
 
         try:
-            lines = tomllib.loads(self._files.read(_LANGUAGES))
+            lines = tomllib.loads(self.files.read(_LANGUAGES))
         except tomllib.TOMLDecodeError as exc:
             raise fault(f"is not valid TOML: {exc}") from None
         for code, entry in lines.items():

@@ -1,7 +1,8 @@
 """What a delivery report means for our own mail: whose case it is, and what its people must know.
 
-A reply that did not arrive takes its case back to who approved it; an acknowledgement that did not arrive is marked;
-a report of a mail that we never sent is backscatter and touches no case. Nobody is answered.
+A reply that did not arrive takes its case back to who approved it; an acknowledgement or a correction that did not
+arrive is marked, and what it promised is void; a report of a mail that we never sent is backscatter and touches no
+case. Nobody is answered.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from triage.services.threads import current_case
 BACKSCATTER = "backscatter"
 _RETURNED_FROM = (CaseState.ANSWERED, CaseState.CLOSED, CaseState.WAITING)
 _MOST_IDS = 50
-_COMPLAINT_FACT = "complaint_alerted_on"
+_TOLD_KINDS = ("reply", "correction", "acknowledgement")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +72,11 @@ def note_report(uow: UnitOfWork, case: Case, returned: Returned, now: datetime) 
         what = "delayed"
     else:
         what = "arrived"
-    action = f"{kind}_{what}" if kind in ("reply", "acknowledgement") else "report_attached"
+    action = f"{kind}_{what}" if kind in _TOLD_KINDS else "report_attached"
     recipients = [f"{item.delivery} {item.status}".strip() for item in returned.report.recipients[:20]]
     uow.audit(action, at=now, actor="system", case_id=case.id, details={"recipients": recipients})
+    if returned.report.failed and returned.sent is not None:
+        uow.promise_bounced(returned.sent.outbox_id, at=now)
 
 
 def return_to_staff(
@@ -101,9 +104,5 @@ def return_to_staff(
 
 def tell_of_complaint(uow: UnitOfWork, alerts: Alerts, now: datetime) -> None:
     """A complaint about our mail (RFC 5965) is for the administrator; one alert a day, whatever comes in."""
-    today = local_date(now).isoformat()
-    if uow.fact(_COMPLAINT_FACT) == today:
-        return
-    uow.set_fact(_COMPLAINT_FACT, today)
-    uow.audit("complaint_received", at=now, actor="system")
-    alerts.send(uow, "complaint", references=[], now=now)
+    if alerts.raise_alarm(uow, "complaint", term=local_date(now).isoformat(), now=now):
+        uow.audit("complaint_received", at=now, actor="system")

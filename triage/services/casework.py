@@ -12,6 +12,7 @@ from datetime import datetime
 
 from triage.core.assessment import BAND_ORDER, Assessment, Urgency
 from triage.core.case import OPEN_STATES, Case, CaseState, WaitingFor, move
+from triage.core.promises import may_promise
 from triage.core.sla import SlaRules, after_take_up, is_paused, on_terms, pause, resume, terms_for, with_band
 from triage.errors import ConflictError, NotAllowed, NotFound
 from triage.ports import Clock, Queries, Store, UnitOfWork, User
@@ -165,7 +166,7 @@ class Casework(CaseActing):
             )
             self._redraft.after_correction(uow, changed, now=now, assessment=judged)
             if judged.danger:
-                self._alerts.raise_alert(uow, "danger", case=changed, now=now)
+                self._alerts.raise_danger(uow, case=changed, was_on=case.danger, now=now)
             return changed
 
         self._act(reference, user, version, "notice_opened", act, {"text": bool(text)})
@@ -176,9 +177,21 @@ class Casework(CaseActing):
         """Sends an uncertain or refused item again, with the same Message-ID, because a person wants it."""
         now = self._clock()
         with self._store.begin() as uow:
+            self._check_promise(uow, outbox_id, now)
             if not uow.release_uncertain(outbox_id, now=now):
                 raise ConflictError("this mail is no longer uncertain or refused")
             uow.audit("uncertain_released", at=now, actor=user.id, details={"outbox_id": outbox_id})
+
+    @staticmethod
+    def _check_promise(uow: UnitOfWork, outbox_id: str, now: datetime) -> None:
+        """A correction may leave again only while the day it names holds."""
+        promised = uow.promise_of(outbox_id)
+        if promised is None:
+            return
+        case_id, moment = promised
+        case = uow.case(case_id, for_update=True)
+        if not may_promise(case, moment, now):
+            raise ConflictError("the day that this mail names does not hold any more")
 
     def release_quarantined(self, row_id: str, *, user: User) -> None:
         now = self._clock()

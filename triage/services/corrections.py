@@ -129,7 +129,7 @@ class Corrections(CaseActing):
             changed = replace(case, danger=danger)
             self._redraft.after_correction(uow, changed, now=now)
             if danger and not case.danger:
-                self._alert_danger(uow, changed, now)
+                self._alerts.raise_danger(uow, case=changed, was_on=False, now=now)
             return changed
 
         self._act(reference, user, version, "danger_corrected", act, {"danger": danger_value(danger)[0]})
@@ -159,12 +159,6 @@ class Corrections(CaseActing):
         self._act(reference, user, version, "topics_corrected", act, {"topics": list(topics)})
 
     # ---------------------------------------------------------------- parts
-
-    def _alert_danger(self, uow: UnitOfWork, case: Case, now: datetime) -> None:
-        """Also when the flag was taken away and put on again within one term: that is a transition of its own."""
-        if not self._alerts.raise_alert(uow, "danger", case=case, now=now):
-            uow.audit("alert_raised", at=now, actor="system", case_id=case.id, details={"alert": "danger"})
-            self._alerts.send(uow, "danger", references=[case.reference], now=now)
 
     @staticmethod
     def _keep(

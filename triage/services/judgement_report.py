@@ -13,7 +13,6 @@ from triage.ports import Clock, JudgedRow, Queries, Store
 from triage.services.alerts import Alerts
 
 SHOWN_WEEKS = 8
-_ALARMED_FACT = "judgement_drift_alarmed"  # the newest week of the last pair that was told
 _KIND = "judgement_drift"
 
 
@@ -61,9 +60,8 @@ class JudgementWatch:
             return ()
         week = newest.figures.week
         with self._store.begin() as uow:
-            if uow.fact(_ALARMED_FACT) == week.name or not uow.add_alert(f"{_KIND}:{week.name}", case_id=None, at=now):
+            if not uow.add_alert(_KIND, term=week.name, at=now):
                 return ()
-            uow.set_fact(_ALARMED_FACT, week.name)
             details = {"alert": _KIND, "week": week.name, "figures": list(newest.alarms)}
             uow.audit("alert_raised", at=now, actor="system", details=details)
             self._alerts.send(uow, _KIND, references=[], now=now)

@@ -19,7 +19,7 @@ WOULD_HAVE = "would_have_been_sent"
 SHADOW_ONLY = (NoReplyReason.SHADOW_MODE.value,)
 COLUMNS = (
     "arrived", "folder", "uid", "outcome", "kind", "rule", "reference", "acknowledgement", "reasons", "to",
-    "promised_for", "sent_at", "reply_code",
+    "promised_for", "promised_take_up", "sent_at", "reply_code",
 )  # fmt: skip
 
 
@@ -38,6 +38,7 @@ class ReportLine:
     reasons: tuple[str, ...] = ()
     to: str = ""
     promised_for: datetime | None = None
+    promised_take_up: datetime | None = None
     sent_at: datetime | None = None
     reply_code: int | None = None
 
@@ -78,6 +79,7 @@ def _line(fact: LedgerFact, here: AcknowledgementFact | None) -> ReportLine:
         reasons=here.reasons,
         to=here.to,
         promised_for=here.promised_for,
+        promised_take_up=here.promised_take_up,
         sent_at=here.sent_at,
         reply_code=here.reply_code,
     )

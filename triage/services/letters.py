@@ -1,7 +1,7 @@
-"""Every mail this product writes: acknowledgement, drafted reply, approved reply, alert.
+"""Every mail this product writes: acknowledgement, correction of a promised day, drafted reply, approved reply, alert.
 
 Templates are compiled once, in Jinja2's sandbox with StrictUndefined. Nothing of an incoming mail enters a text but
-the sender's name in the salutation of a draft; the acknowledgement holds nothing of it at all.
+the sender's name in the salutation of a draft; acknowledgement and correction hold nothing of it at all.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from email.parser import BytesHeaderParser
 from pathlib import Path
 from typing import Any
@@ -30,16 +30,20 @@ from triage.core.compose import (
     stable_message_id,
     threading_of,
 )
+from triage.core.day_list import DayList
 from triage.core.gate import SIGNATURE
 from triage.core.mail import EmailAddress, ParsedMail, without_plus
+from triage.core.promises import Compared
 from triage.core.sla import dutch_date
-from triage.core.workdays import WorkCalendar
+from triage.core.workdays import AMSTERDAM, WorkCalendar, local_date
 from triage.errors import ConfigError
 from triage.ports import DraftContent, Envelope, OutboxItem
 from triage.services.acknowledgement import AcknowledgementTexts
+from triage.services.correction_texts import CorrectionTexts
 from triage.services.knowledge import Block, Choice, Footnote, Knowledge, urgency_weight
 from triage.services.wording import (
     ENGLISH_MONTHS,
+    as_plain,
     noon,
     spell_out_laws,
     telephone_hours,
@@ -100,6 +104,16 @@ class Letter:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A correction mail before it is sent: what a person reads is what leaves."""
+
+    to: str
+    subject: str
+    text: str
+    html: str
+
+
 class Letters:
     """Writes all letters of one organisation. Raises ConfigError at the start when a template or block is faulty."""
 
@@ -126,11 +140,14 @@ class Letters:
             templates=templates, own=own_texts, organisation=organisation, telephone=telephone, calendar=calendar
         )
         self.acknowledgements.require_sound()
+        self._corrections = CorrectionTexts(self.acknowledgements)
+        self._corrections.require_sound()
         self._replies = {
             "nl": plain.get_template("replies/reply.txt.j2"),
             "en": plain.get_template("replies/reply_en.txt.j2"),
         }
         self._alert = plain.get_template("alerts/alert.txt.j2")
+        self._digest = plain.get_template("alerts/digest.txt.j2")
         self._understood = _toml(templates / "replies" / "understood.toml")
         self._words: list[dict[str, str]] = _toml(templates / "replies" / "words.toml")["word"]
         self._alerts = _toml(templates / "alerts" / "alerts.toml")
@@ -184,6 +201,40 @@ class Letters:
             references=references,
             headers={"Auto-Submitted": "auto-replied", "X-Auto-Response-Suppress": "All"},
         )
+
+    # ---------------------------------------------------------------- correction
+
+    def correction(self, case: Case, compared: Compared, *, to: str, language: str) -> Correction:
+        """The mail that names the day that holds now, and why it is another one than was promised; in the languages in
+        which a mail in `language` is acknowledged. Raises ValueError, without the address, when none can go there."""
+        words = self._corrections.write(
+            compared, reference=case.reference, subject_token=case.subject_token, due=case.answer_due, language=language
+        )
+        return Correction(to=header_address(to), subject=words.subject, text=words.text, html=words.html)
+
+    def correction_mail(
+        self,
+        correction: Correction,
+        *,
+        in_reply_to: str | None,
+        references: Sequence[str],
+        outbox_id: str,
+        now: datetime,
+    ) -> Letter:
+        """The correction as a mail of a person: our own reverse path, so that a bounce comes back."""
+        message_id = stable_message_id("correction", outbox_id, self._domain)
+        raw = compose(
+            sender=self._sender,
+            to=[correction.to],
+            subject=correction.subject,
+            date=now,
+            message_id=message_id,
+            text=correction.text,
+            html=correction.html,
+            in_reply_to=in_reply_to,
+            references=references,
+        )
+        return Letter(raw, message_id, Envelope(self._from_path, correction.to), "", "correction")
 
     # ---------------------------------------------------------------- reply
 
@@ -314,7 +365,38 @@ class Letters:
             raise ValueError(f"no text for an alert of kind {kind}; templates/alerts/alerts.toml has them")
         words = self._alerts[kind]
         named = references[:_MOST_REFERENCES_NAMED]
+        text = self._alert.render(
+            text=words["text"],
+            references=named,
+            more=len(references) - len(named),
+            link=link,
+            organisation=self._organisation.name,
+        )
         subject = words["subject"] if len(references) != 1 else f"{words['subject']}: {references[0]}"
+        return self._to_staff(subject, text, to=to, outbox_id=outbox_id, now=now)
+
+    def digest(self, day: DayList, *, to: str, link: str, outbox_id: str, now: datetime) -> Letter:
+        """The list of the day of `now`: case references and counts, in short lines."""
+        words, today, next_day = self._alerts["digest"], dutch_date(now), day.clocks.next_day
+        read_at = day.mailbox_read_at
+        read = f"{read_at.astimezone(AMSTERDAM):%H:%M}" if read_at else ""
+        if read_at and (day.mailbox_silent or local_date(read_at) != local_date(now)):
+            read = f"{dutch_date(read_at)} {read}"
+        tomorrow = next_day == local_date(now) + timedelta(days=1)
+        text = self._digest.render(
+            text=words["text"],
+            day=day,
+            most=_MOST_REFERENCES_NAMED,
+            today=today,
+            next_day="Morgen" if tomorrow else dutch_date(noon(next_day)).capitalize(),
+            read_at=read,
+            closed=[(_weekday(closed_day), reason) for closed_day, reason in day.closed_ahead],
+            link=link,
+            organisation=self._organisation.name,
+        )
+        return self._to_staff(f"{words['subject']} {today}", as_plain(text), to=to, outbox_id=outbox_id, now=now)
+
+    def _to_staff(self, subject: str, text: str, *, to: str, outbox_id: str, now: datetime) -> Letter:
         message_id = stable_message_id("alert", outbox_id, self._domain)
         raw = compose(
             sender=self._sender,
@@ -322,13 +404,7 @@ class Letters:
             subject=f"Triage: {subject}",
             date=now,
             message_id=message_id,
-            text=self._alert.render(
-                text=words["text"],
-                references=named,
-                more=len(references) - len(named),
-                link=link,
-                organisation=self._organisation.name,
-            ),
+            text=text,
             headers={"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"},
         )
         return Letter(raw, message_id, Envelope("", header_address(to)), self._fallback, "alert")
@@ -378,6 +454,10 @@ def _salutation(mail: ParsedMail, lang: str) -> str:
     if lang == "en":
         return f"Dear {name or 'Sir or Madam'}"
     return f"Geachte {name or 'heer/mevrouw'}"
+
+
+def _weekday(day: date) -> str:
+    return dutch_date(noon(day)).partition(" ")[0].capitalize()
 
 
 def _gather(answered: Sequence[_Part], section: str) -> list[str]:

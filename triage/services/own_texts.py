@@ -25,6 +25,8 @@ REPLACEABLE = (
     "acknowledgement/en.txt.j2",
     "acknowledgement/letter.html.j2",
     "acknowledgement/languages.toml",
+    "correction/nl.txt.j2",
+    "correction/en.txt.j2",
 )
 """Files under templates/ that the organisation may replace."""
 _NO_TEXTS = frozenset({"README.md"})
@@ -160,8 +162,9 @@ def _shown(path: Path) -> str:
 
 
 def _replaces_nothing(name: str) -> str:
-    near = difflib.get_close_matches(name, REPLACEABLE, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}?" if near else f"it may hold {', '.join(REPLACEABLE)}"
+    alike = [one for one in REPLACEABLE if one.endswith(f"/{name}")]
+    near = alike or difflib.get_close_matches(name, REPLACEABLE, n=1, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"it may hold {', '.join(REPLACEABLE)}"
     return f"replaces no text of the product; {hint}"
 
 

@@ -215,6 +215,8 @@ class Relay:
                 report.unavailable = str(exc)
                 self._pauses = _LOGIN_PAUSES if exc.reply_code in _LOGIN_REFUSED else _SERVER_PAUSES
                 get_logger().warning("sender_unavailable", reply_code=exc.reply_code, exc_info=exc)
+            except DeliveryRefused as exc:  # what it says is true no more
+                await self._refuse(item, report, exc)
             except DeliveryDeferred as exc:  # it was not ready to leave
                 await self._defer(item, report, exc)
             except StoreUnavailable as exc:  # nothing of this item was handed over; mails that are, come to their end
@@ -227,7 +229,7 @@ class Relay:
                 self._handed_over.discard(item.id)
 
     async def _as_of_today(self, item: OutboxItem) -> OutboxItem | None:
-        """An acknowledgement that waited over midnight, written anew; None when it was withheld."""
+        """What waited over midnight, with words that hold today; None when it was withheld."""
         now = self._clock()
         if not self._renewing.is_due(item, now):
             return item

@@ -141,7 +141,7 @@ class Rescreen:
         if outcome.raised_by is not None:
             self._redraft.after_correction(uow, case, now=now, assessment=outcome.raised_by)
         if outcome.danger_put_on:
-            self._alerts.raise_alert(uow, "danger", case=case, now=now)
+            self._alerts.raise_danger(uow, case=case, was_on=False, now=now)
 
 
 def _new_reading(old: StaleReading, new: Assessment, decided: Mapping[str, datetime]) -> NewReading:

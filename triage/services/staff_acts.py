@@ -7,12 +7,15 @@ from triage.ports import User
 from triage.services.approval import Approval
 from triage.services.casework import Casework
 from triage.services.models import Models
+from triage.services.promising import Promising
 
 
 class StaffActs:
-    """Casework and approval together; every act names its user."""
+    """All that people do, together; every act names its user."""
 
-    def __init__(self, casework: Casework, approval: Approval, models: Models | None = None) -> None:
+    def __init__(
+        self, casework: Casework, approval: Approval, promising: Promising, models: Models | None = None
+    ) -> None:
         self.claim = casework.claim
         self.release_claim = casework.release_claim
         self.wait = casework.wait
@@ -42,6 +45,9 @@ class StaffActs:
         self.approve = approval.approve
         self.undo_approval = approval.undo_approval
         self.reject_draft = approval.reject_draft
+        self.proposed_correction = promising.proposed_correction
+        self.send_correction = promising.send_correction
+        self.dismiss_correction = promising.dismiss_correction
 
     def promote_model(self, model_id: str, *, user: User) -> None:
         self._chooses().promote(model_id, user=user)

@@ -25,6 +25,7 @@ from triage.core.case import Case, CaseState
 from triage.core.decide import Budget, Policy, Thread, decide
 from triage.core.follow_up import after_message
 from triage.core.mail import EmailAddress, FetchedMail, LedgerOutcome, MessageKind, NoReplyReason, Screening
+from triage.core.promises import promised_by
 from triage.core.reports import delivery_report
 from triage.core.secure_mail import notice_of, term_of
 from triage.ports import Clock, NewMessage, Store, UnitOfWork
@@ -255,8 +256,9 @@ class TakingIn:
             elif isinstance(action, PrepareDraft) and case is not None and _draft_is_free(uow, case.id):
                 content = self._letters.draft(reading.mail, reading.assessment, case)
                 uow.add_draft(case.id, content, by="system", at=now)
-            elif isinstance(action, Alert) and case is not None:
-                self._alerts.raise_alert(uow, action.kind, case=case, now=now)
+            elif isinstance(action, Alert) and case is not None:  # danger: the only one a decision raises
+                was_on = thread.case is not None and thread.case.danger
+                self._alerts.raise_danger(uow, case=case, was_on=was_on, now=now)
         uow.add_decision(message.id if stored else None, case.id if case else None, actions, at=now)
         uow.record_outcome(
             message.folder,
@@ -283,7 +285,7 @@ class TakingIn:
             return
         uow.set_fact(BREAKER_FACT, now.isoformat())
         uow.audit("breaker_tripped", at=now, actor="system")
-        self._alerts.send(uow, "breaker", references=[], now=now)
+        self._alerts.raise_alarm(uow, "breaker", term=now.isoformat(), now=now)
 
     def _open_case(
         self, uow: UnitOfWork, message: NewMessage, reading: Reading, action: OpenCase, now: datetime
@@ -364,5 +366,15 @@ class TakingIn:
         uow.add_outbox(letter.as_item(outbox_id, case.id, now), due_at=now, message_id=letter.message_id, state=state)
         if action.maybe_sent:
             uow.audit("acknowledgement_doubtful", at=now, actor="system", case_id=case.id)
-        uow.add_acknowledgement(case.id, at=now, outbox_id=outbox_id, reasons=(), promised_for=action.promised_answer)
-        return replace(case, promised_for=action.promised_answer)
+        promised_for, promised_take_up = promised_by(action, now)
+        uow.add_acknowledgement(
+            case.id,
+            at=now,
+            outbox_id=outbox_id,
+            reasons=(),
+            promised_for=promised_for,
+            promised_take_up=promised_take_up,
+            began_at=case.arrived_at,
+            language=action.language,
+        )
+        return replace(case, promised_for=promised_for)

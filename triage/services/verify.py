@@ -63,6 +63,14 @@ _CONTRADICTIONS: Mapping[str, tuple[str, str]] = {
         "acknowledgement mails that belong to no case",
         "tell who looks after this program: this must not happen",
     ),
+    "corrections_without_promise": (
+        "correction mails whose promise is not noted",
+        "restore a backup of the database, or look in these mails which day they name",
+    ),
+    "promises_without_mail": (
+        "cases with a promise noted as sent, of which there is no correction mail",
+        "restore a backup of the database, or tell these senders by hand which day holds",
+    ),
 }
 
 

@@ -6,12 +6,12 @@ it and ConflictError when somebody else was first; then nothing has changed.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 
 from triage.core.assessment import Band, SenderType, Urgency
 from triage.core.case import WaitingFor
-from triage.ports import DraftContent, DraftRevision, User
+from triage.ports import CasePage, CorrectionProposal, DraftContent, DraftRevision, User
 
 
 class CaseActs(Protocol):
@@ -79,6 +79,15 @@ class CaseActs(Protocol):
 
     def undo_approval(self, reference: str, *, user: User) -> None:
         """ConflictError when the mail has left or is leaving."""
+
+    def proposed_correction(self, page: CasePage) -> CorrectionProposal | None:
+        """The mail that tells the sender of another day than was promised; None when nothing needs to be said."""
+
+    def send_correction(self, reference: str, *, user: User, version: int, answer_day: date) -> None:
+        """`answer_day` is the day that the proposal named. ConflictError also when that changed, or it was sent."""
+
+    def dismiss_correction(self, reference: str, *, user: User, version: int, answer_day: date, reason: str) -> None:
+        """Not proposed again until another day holds."""
 
     def reject_draft(self, reference: str, *, user: User, revision: int, reason: str) -> None: ...
     def release_uncertain(self, outbox_id: str, *, user: User) -> None:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from starlette.responses import Response
 
+from triage.core.sla import dutch_date
+from triage.core.workdays import local_date, start_of
 from triage.errors import ConflictError
+from triage.web.dashboard import SHOWN_ALERTS
 from triage.web.desk import Visit
 from triage.web.forms import BadForm
 
 OUTBOX_STATES = ("uncertain", "refused", "deferred", "sending", "due")
 
-
 WITHHELD_PAGE = 50
+_SHOWN_CLOSED_DAYS = 10
+_CLOSED_AHEAD = timedelta(days=3 * 365)
 
 
 def admin_screen(visit: Visit) -> Response:
@@ -46,6 +51,8 @@ def admin_page(visit: Visit, *, problem: str = "") -> Response:
         held_by_shadow=queries.held_by_shadow(),
         breaker=health.get("breaker_tripped"),
         mailbox=_mailbox(health.get("mailbox")),
+        calendar=_calendar(visit),
+        alerts=queries.last_alerts(limit=SHOWN_ALERTS),
         users=users,
         model=visit.desk.models(),
         letters=visit.desk.letters,
@@ -58,6 +65,26 @@ def _mailbox(told: object) -> dict[str, object]:
     known = told if isinstance(told, Mapping) else {}
     keys = ("idle", "notice", "notice_at", "oauth", "signed_in_at", "refreshed_at", "refused_at", "refused_code")
     return {key: known.get(key) for key in keys}
+
+
+def _calendar(visit: Visit) -> dict[str, object] | None:
+    """The choices that decide which days count, and how alerts reach people; None when that is not told here."""
+    told, calendar = visit.desk.alerting, visit.desk.rules.calendar
+    if told is None:
+        return None
+    closed = calendar.closed_weekdays(local_date(visit.now), _CLOSED_AHEAD)[:_SHOWN_CLOSED_DAYS]
+    return {
+        "confirmed": told.calendar_confirmed,
+        "good_friday_free": calendar.good_friday_free,
+        "liberation_day": calendar.liberation_day,
+        "closing_days": len(calendar.closing_days),
+        "day_ends": calendar.day_ends,
+        "closed": [(dutch_date(start_of(day), year=True), reason) for day, reason in closed],
+        "hours": told.hours,
+        "addresses": told.addresses,
+        "digest": told.digest,
+        "last_digest": visit.desk.queries.last_digest(),
+    }
 
 
 def release_quarantined_screen(visit: Visit) -> Response:

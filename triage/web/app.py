@@ -22,6 +22,7 @@ from starlette.types import Scope
 
 from triage.core.drift import WeekReport
 from triage.core.gate import mask_bsn
+from triage.core.promises import JudgedPromise
 from triage.core.rights import Right
 from triage.core.sla import SlaRules
 from triage.ports import Accounts, AcknowledgementSamples, Clock, ModelOverview, Queries, User
@@ -31,7 +32,7 @@ from triage.web.acts import CaseActs
 from triage.web.auth import Logins, password_hash
 from triage.web.case_acts import CASE_ACTS, case_act_screen
 from triage.web.dashboard import dashboard_screen
-from triage.web.desk import SECOND_STEP, Desk, OnAccess, Screen, framed
+from triage.web.desk import SECOND_STEP, Alerting, Desk, OnAccess, Screen, framed
 from triage.web.forms import LONGEST_BODY
 from triage.web.guard import Guard, known_hosts
 from triage.web.health import health_endpoint
@@ -67,6 +68,8 @@ def create_app(
     models: Callable[[], ModelOverview | None] = lambda: None,
     judgement: Callable[[], Sequence[WeekReport]] = lambda: (),
     letters: AcknowledgementSamples | None = None,
+    promises: Callable[[], Sequence[JudgedPromise]] = lambda: (),
+    alerting: Alerting | None = None,
 ) -> Starlette:
     """The web app of the staff screens.
 
@@ -74,8 +77,9 @@ def create_app(
     `health` gives "healthy" (bool) and moments, for /gezond; "breaker_tripped" (bool) in it is shown on Beheer.
     `templates` is the folder that holds `web/`. `on_access(user, reference, action)` hears of every
     view of and act on a case, after it happened. `models` tells which model judges and which others there are; None:
-    Beheer shows nothing of it. `judgement` gives the past weeks for Toezicht, oldest first.
-    `letters` writes acknowledgements to look at; None: Beheer shows nothing of them.
+    Beheer shows nothing of it. `judgement` gives the past weeks for Toezicht, oldest first; `promises` those of
+    the cases that arrived this month. `letters` writes acknowledgements to look at; None: Beheer shows nothing of them.
+    `alerting` is for Beheer; None: it shows nothing of calendar and alerts.
     """
     https = settings.public_url.startswith("https://")
     sessions = Sessions(accounts, secret=session_secret, clock=clock, absolute=timedelta(hours=settings.session_hours))
@@ -97,6 +101,8 @@ def create_app(
         models=models,
         judgement=judgement,
         letters=letters,
+        promises=promises,
+        alerting=alerting,
         cookie="__Host-triage" if https else "triage",
         https=https,
     )
@@ -139,6 +145,7 @@ def environment(folder: Path) -> Environment:
         size=present.size,
         percent=present.percent,
         week=present.week_words,
+        short_day=present.short_day,
         likeness=present.likeness_words,
         state_words=present.state_words,
         masked=mask_bsn,

@@ -25,7 +25,12 @@ ON_ITS_WAY = (
     "Dit is al besloten, of de zaak is net veranderd, of er is nog een antwoord van deze zaak onderweg. Kijk nog eens; "
     "er is niets gedaan."
 )
+DAY_CHANGED = (
+    "De datum is net veranderd, de zaak is veranderd of de mail is al weg. Hieronder staat de nieuwe stand; u hebt "
+    "niets verstuurd."
+)
 _JUDGEMENT = "#beoordeling"
+_CORRECTIONS = frozenset({"nieuwe-datum", "nieuwe-datum-niet-nodig"})
 _DECISIONS = frozenset({"samenvoegen", "apart-houden"})
 REASON_MISSING = "Schrijf op waarom. De reden staat straks bij de zaak."
 
@@ -67,6 +72,8 @@ def _overtaken(visit: Visit, reference: str, path: str) -> str:
     """Why the act came too late; who wanted the case itself hears who has it."""
     if path in _DECISIONS:
         return ON_ITS_WAY
+    if path in _CORRECTIONS:
+        return DAY_CHANGED
     page = visit.desk.queries.case_page(reference)
     holder = page.assignee_name if page.case.assignee != visit.user.id else None
     if path not in _CLAIMS or not holder:
@@ -142,6 +149,19 @@ def _resend(visit: Visit, reference: str) -> None:
     visit.desk.acts.release_uncertain(outbox_id, user=visit.user)
 
 
+def _send_correction(visit: Visit, reference: str) -> None:
+    visit.desk.acts.send_correction(
+        reference, user=visit.user, version=_version(visit), answer_day=visit.form.day("datum")
+    )
+
+
+def _dismiss_correction(visit: Visit, reference: str) -> None:
+    day, reason = visit.form.day("datum"), _reason(visit)
+    visit.desk.acts.dismiss_correction(
+        reference, user=visit.user, version=_version(visit), answer_day=day, reason=reason
+    )
+
+
 CASE_ACTS: tuple[CaseAct, ...] = (
     CaseAct("oppakken", Right.WORK, "claimed", "opgepakt", _claim),
     CaseAct("overnemen", Right.WORK, "claimed", "overgenomen", _take_over),
@@ -165,5 +185,13 @@ CASE_ACTS: tuple[CaseAct, ...] = (
     CaseAct("zelfde-persoon", Right.WORK, "clients_linked", "gekoppeld", related.link_clients),
     CaseAct("andere-persoon", Right.WORK, "clients_parted", "ontkoppeld", related.part_clients),
     CaseAct("geopend", Right.WORK, "notice_opened", "geopend", related.open_notice, field="tekst"),
+    CaseAct("nieuwe-datum", Right.RELEASE, "correction_approved", "nieuwe-datum", _send_correction),
+    CaseAct(
+        "nieuwe-datum-niet-nodig",
+        Right.RELEASE,
+        "correction_dismissed",
+        "nieuwe-datum-niet-nodig",
+        _dismiss_correction,
+    ),
     CaseAct("opnieuw-versturen", Right.RESEND, "uncertain_released", "opnieuw", _resend),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from markupsafe import Markup
 from starlette.responses import JSONResponse, Response
@@ -17,6 +17,7 @@ from triage.core.gate import SIGNATURE
 from triage.core.mail import MessageKind
 from triage.core.rights import Right
 from triage.core.sla import ClockState, clock_state, dutch_date, explain, terms_now
+from triage.core.workdays import start_of
 from triage.errors import NotFound
 from triage.ports import AuditRow, MessageView, OutboxRow
 from triage.web.desk import Visit
@@ -27,12 +28,14 @@ from triage.web.present import (
     law_certainty,
     margin_words,
     paused_words,
+    short_day,
     state_words,
     term,
     urgency_certainty,
     week_words,
     when,
 )
+from triage.web.promises import promise_book, still_asking
 from triage.web.related import related, shown_notices
 from triage.web.words import word
 
@@ -119,7 +122,8 @@ def show_case(
         clock_lines=clock_lines(case, now),
         sum_in_words=explain(case.arrived_at, terms_now(case), desk.rules.calendar),
         paused=paused_words(case),
-        promise=promise_words(case),
+        book=promise_book(page, now),
+        proposal=desk.acts.proposed_correction(page),
         laws=law_lines(case, page.assessment),
         judged=page.assessment,
         pieces=pieces(page.assessment) if page.assessment else (),
@@ -131,13 +135,12 @@ def show_case(
         urgency_choices=URGENCY_CHOICES,
         missed_choices=MISSED_CHOICES,
         checked=checked_by(page),
-        troubles=troubles(page.outbox),
+        troubles=troubles(still_asking(page, now)),
         troubled_here=troubled_replies(page.outbox).get(case.reference, Counter()),
         related=related(visit, page),
         notices=shown_notices(page.notices, now),
         laws_by_people=any(row.action == "laws_corrected" for row in page.timeline),
         recipient_warnings=recipient_warnings((editor or editor_of(page, reply)).to),
-        acknowledgement_came_back=acknowledgement_came_back(page.timeline),
         signature=SIGNATURE,
         editor=editor or editor_of(page, reply),
         reply=reply,
@@ -189,7 +192,7 @@ def clock_lines(case: Case, now: datetime) -> list[tuple[str, str, bool]]:
 def troubles(outbox: Sequence[OutboxRow]) -> list[Trouble]:
     """What did not certainly arrive, the reply first: a person waits for it. One mail may count several recipients."""
     found = []
-    for kind in ("reply", "acknowledgement"):
+    for kind in ("reply", "correction", "acknowledgement"):
         for state in TROUBLED:
             rows = tuple(row for row in outbox if (row.kind, row.state) == (kind, state) and not row.settled)
             about = "copy" if rows and all(row.copy for row in rows) else kind
@@ -205,13 +208,6 @@ def troubled_replies(rows: Sequence[OutboxRow]) -> dict[str, Counter[str]]:
         if row.kind == "reply" and row.reference and row.state in TROUBLED and not row.settled:
             found.setdefault(row.reference, Counter())[row.state] += 1
     return found
-
-
-def promise_words(case: Case) -> tuple[datetime, datetime] | None:
-    """(promised, due now) when the acknowledgement named another moment than holds now."""
-    if case.promised_for is None or case.state not in OPEN_STATES or case.promised_for == case.answer_due:
-        return None
-    return case.promised_for, case.answer_due
 
 
 def law_lines(case: Case, assessment: Assessment | None) -> list[LawLine]:
@@ -238,6 +234,8 @@ def audit_words(row: AuditRow) -> str:
             said.append(f"zaak {value}")
         elif key == "messages":
             said.append("1 bericht" if value == 1 else f"{value} berichten")
+        elif key == "answer_day" and value:
+            said.append(f"antwoord uiterlijk {short_day(start_of(date.fromisoformat(str(value))))}")
         elif key == "text" and value is True:
             said.append("met de tekst als notitie")
         elif key == "reopened" and value is True:
@@ -289,11 +287,6 @@ def recipient_warnings(written: str) -> list[str]:
     recipients = [one.strip() for one in written.split(",") if one.strip()]
     found = ["no_reply_address"] if any(is_no_reply_address(one) for one in recipients) else []
     return [*found, "many_recipients"] if len(recipients) > _FEW_RECIPIENTS else found
-
-
-def acknowledgement_came_back(timeline: Sequence[AuditRow]) -> bool:
-    """A delivery report said that the acknowledgement did not arrive."""
-    return any(row.action == "acknowledgement_bounced" for row in timeline)
 
 
 def presence_screen(visit: Visit) -> Response:

@@ -13,23 +13,28 @@ from triage.web.present import at_most
 from triage.web.worklist import today_ends
 
 _YEAR = timedelta(days=365)
+SHOWN_ALERTS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One number with its name, the list behind it and how bad it is above zero ("", "warning" or "error")."""
+    """One number with its name, the list behind it and how bad it is above zero ("", "warning" or "error"). With `of`
+    it is a part of that number, and how bad it is holds for the rest."""
 
     name: str
     count: int
     link: str
     tone: str
     explanation: str
+    of: int | None = None
 
 
 def dashboard_screen(visit: Visit) -> Response:
     queries, now = visit.desk.queries, visit.now
     numbers = queries.supervision(now=now, today_ends=today_ends(visit))
     found_late, sample = queries.found_late(now - _YEAR), queries.audit_sample(now - _YEAR)
+    told = [promise for promise in visit.desk.promises() if promise.kept is not None]
+    broken = [promise for promise in told if not promise.kept]
     bound = upper_bound(sample.found_urgent, sample.looked_at)
     work = "/werkvoorraad"
     promises = [
@@ -49,6 +54,14 @@ def dashboard_screen(visit: Visit) -> Response:
             f"{work}?termijn=urgent_not_taken_up",
             "error",
             "Niemand heeft deze dringende vraag opgepakt.",
+        ),
+        Figure(
+            "Beloften gehouden",
+            len(told) - len(broken),
+            "#beloften",
+            "error",
+            "Wat wij vragers deze maand schreven.",
+            of=len(told),
         ),
     ]
     mail = [
@@ -82,8 +95,10 @@ def dashboard_screen(visit: Visit) -> Response:
     return visit.page(
         "toezicht.html",
         promises=promises,
+        broken=broken,
         judging=judging,
         mail=mail,
+        alerts=queries.last_alerts(limit=SHOWN_ALERTS),
         uncertain=[row for row in queries.outbox(states=("uncertain",)) if not row.settled],
         refused=[row for row in queries.outbox(states=("refused",)) if not row.settled],
         quarantined=queries.quarantined(),

@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from triage.core.drift import WeekReport
+from triage.core.promises import JudgedPromise
 from triage.core.rights import Right
 from triage.core.sla import SlaRules
 from triage.errors import ConflictError, NotAllowed, NotFound, StoreUnavailable
@@ -58,6 +59,8 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "goedgekeurd": ("ok", "U hebt het antwoord goedgekeurd."),
     "ingetrokken": ("ok", "De goedkeuring is ingetrokken. Er is niets verstuurd."),
     "teruggegeven": ("ok", "Het concept is teruggegeven. De reden staat bij de notities."),
+    "nieuwe-datum": ("ok", "De mail met de nieuwe datum gaat nu weg."),
+    "nieuwe-datum-niet-nodig": ("ok", "Er gaat geen mail weg over de nieuwe datum. De reden staat bij de notities."),
     "opnieuw": ("ok", "De mail wordt nog één keer verstuurd."),
     "quarantaine": ("ok", "De mail wordt bij de volgende ronde opnieuw gelezen."),
     "noodrem": ("ok", "De noodrem is los. Ontvangstbevestigingen gaan weer weg."),
@@ -81,6 +84,17 @@ SECOND_STEP = "/account/tweede-stap"
 """The page that gives an account its second step; the only one that an enrolling session may see."""
 
 
+@dataclass(frozen=True, slots=True)
+class Alerting:
+    """How alerts reach people, for Beheer: service hours in words, to how many addresses, whether there is a digest.
+    Also whether the organisation confirmed the working days they go by."""
+
+    hours: str
+    addresses: int
+    digest: bool
+    calendar_confirmed: bool
+
+
 @dataclass(frozen=True)
 class Desk:
     """The parts that `create_app` puts together; the same for every request."""
@@ -102,6 +116,8 @@ class Desk:
     models: Callable[[], ModelOverview | None]
     judgement: Callable[[], Sequence[WeekReport]]
     letters: AcknowledgementSamples | None
+    promises: Callable[[], Sequence[JudgedPromise]]
+    alerting: Alerting | None
     cookie: str
     https: bool
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from email.errors import HeaderParseError
 from email.headerregistry import Address
 from enum import StrEnum
@@ -56,6 +57,13 @@ class Form:
         if not value.isascii() or not value.isdigit():
             raise BadForm(name)
         return int(value)
+
+    def day(self, name: str) -> date:
+        """A day as `2026-11-26`."""
+        try:
+            return date.fromisoformat(self.text(name, longest=10))
+        except ValueError:
+            raise BadForm(name) from None
 
     def choice(self, name: str, kind: type[E]) -> E:
         try:

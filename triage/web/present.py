@@ -10,7 +10,7 @@ from datetime import datetime
 
 from triage.core.assessment import Assessment, Band, Urgency
 from triage.core.case import OPEN_STATES, Case, CaseState, WaitingFor
-from triage.core.sla import is_paused
+from triage.core.sla import dutch_date, is_paused
 from triage.core.workdays import AMSTERDAM
 from triage.ports import CaseRow
 from triage.web.words import word
@@ -37,6 +37,11 @@ def when(moment: datetime, now: datetime, *, seconds: bool = False) -> str:
         if local.year != today.year:
             day += f" {local.year}"
     return f"{day} {clock}"
+
+
+def short_day(moment: datetime) -> str:
+    """'do 26 november': a promised day, without an hour."""
+    return f"{_DAYS[moment.astimezone(AMSTERDAM).weekday()]} {dutch_date(moment).partition(' ')[2]}"
 
 
 def term(due: datetime, now: datetime) -> str:

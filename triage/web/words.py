@@ -125,7 +125,20 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "delayed": "nog niet bezorgd; de mailserver probeert het nog",
         "arrived": "bezorgd",
     },
-    "outbox_kind": {"acknowledgement": "Ontvangstbevestiging", "reply": "Antwoord", "alert": "Waarschuwing"},
+    "outbox_kind": {
+        "acknowledgement": "Ontvangstbevestiging",
+        "reply": "Antwoord",
+        "correction": "Mail met een nieuwe datum",
+        "alert": "Waarschuwing",
+    },
+    "promise_subject": {"answer": "Antwoord", "take_up": "In behandeling"},
+    "promise_reason": {
+        "wrote_again": "de vrager schreef opnieuw na het antwoord",
+        "reopened": "een collega heropende de zaak",
+        "reply_returned": "ons antwoord kwam terug",
+        "waited": "de zaak wachtte op de vrager",
+        "calendar": "de kalender is veranderd",
+    },
     "no_reply_reason": {
         "auto_submitted": "de mail is door een computer gestuurd",
         "null_reverse_path": "de mail heeft geen adres om naar terug te sturen",
@@ -200,6 +213,14 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "reply_bounced": "Antwoord kwam terug: het is niet bezorgd",
         "reply_delayed": "De bezorging van het antwoord duurt langer; de mailserver probeert het nog",
         "reply_arrived": "De mailserver van de ontvanger meldt dat het antwoord is bezorgd",
+        "correction_approved": "Mail met een nieuwe datum vrijgegeven",
+        "correction_dismissed": "Mail met een nieuwe datum is niet nodig",
+        "correction_sent": "Mail met een nieuwe datum verstuurd",
+        "correction_refused": "Mail met een nieuwe datum geweigerd door de mailserver",
+        "correction_uncertain": "Onzeker of de mail met een nieuwe datum is aangekomen",
+        "correction_bounced": "Mail met een nieuwe datum kwam terug: die is niet bezorgd",
+        "correction_delayed": "De bezorging van de mail met een nieuwe datum duurt langer",
+        "correction_arrived": "De mailserver van de ontvanger meldt dat de mail met een nieuwe datum is bezorgd",
         "acknowledgement_bounced": "Ontvangstbevestiging kwam terug: die is niet bezorgd",
         "acknowledgement_delayed": "De bezorging van de ontvangstbevestiging duurt langer",
         "acknowledgement_arrived": "De mailserver van de ontvanger meldt dat de ontvangstbevestiging is bezorgd",
@@ -258,11 +279,17 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "urgent_not_taken_up": "dringend en nog niet opgepakt",
         "mailbox_silent": "de mailbox is niet bereikbaar",
         "relay_silent": "er gaat geen mail weg",
-        "delayed": "een goedgekeurd antwoord is nog niet weg",
+        "delayed": "een goedgekeurde mail is nog niet weg",
         "breaker": "de noodrem staat erop",
         "refused": "een mail is geweigerd of kwam terug",
         "complaint": "iemand meldde mail van het loket als spam",
         "uncertain": "onzeker of een mail is aangekomen",
+        "digest": "dagoverzicht",
+    },
+    "liberation_day": {
+        "never": "altijd een werkdag",
+        "lustrum": "vrij in lustrumjaren (2030, 2035 …)",
+        "always": "altijd vrij",
     },
     "trouble_advice": {
         "reply_refused": "De vrager heeft dit antwoord niet gekregen. Controleer het adres bij ‘Aan’. Klopt het adres? "
@@ -275,6 +302,11 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "daar los van. Is de kopie nodig? Controleer het adres bij ‘Cc’.",
         "copy_uncertain": "De verbinding viel weg tijdens het versturen van de kopie. Die wordt niet vanzelf opnieuw "
         "verstuurd. Vraag de ontvanger of de kopie is aangekomen.",
+        "correction_refused": "De vrager kent de nieuwe datum niet. Controleer het adres. Klopt het? Verstuur de mail "
+        "dan nog één keer. Klopt het niet? Bel dan de vrager.",
+        "correction_uncertain": "De verbinding viel weg tijdens het versturen. Misschien kent de vrager de nieuwe "
+        "datum niet. Kijk in de map Verzonden of vraag het na. Is de mail niet aangekomen? Verstuur hem dan nog één "
+        "keer.",
         "acknowledgement_refused": "De vrager weet nog niet dat de mail is aangekomen. Controleer het adres van de "
         "vrager voordat u antwoordt.",
         "acknowledgement_uncertain": "De verbinding viel weg tijdens het versturen. Misschien weet de vrager nog niet "

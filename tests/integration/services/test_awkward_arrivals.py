@@ -17,6 +17,7 @@ from tests.integration.post import FIRST, Post, text_of
 from tests.servers.smtpd import RecordingSmtp
 from triage.core.case import WaitingFor
 from triage.core.sla import dutch_date
+from triage.core.workdays import WorkCalendar
 
 ASKED = "Mijn vader komt morgen naar huis. Wie regelt de zorg voor de nacht?"
 
@@ -42,7 +43,7 @@ def open_post(tmp_path: Path, server: RecordingSmtp) -> Iterator[Callable[..., P
 def test_the_mail_names_the_day_that_was_worked_out_by_hand(
     open_post: Callable[..., Post], row: AwkwardMail, urgent: bool
 ) -> None:
-    post = open_post(row.taken_in, closing_days=row.closings)
+    post = open_post(row.taken_in, calendar=WorkCalendar(closing_days=row.closings))
     body = f"{ASKED} palliative-marker" if urgent else ASKED
     post.mailbox.deliver(mail(1, body=body), row.arrived)
     post.poll()

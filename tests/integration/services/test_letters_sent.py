@@ -305,6 +305,7 @@ def test_a_4yz_waits_ever_longer_is_given_up_after_days_and_staff_are_told(
     post.relay_once()
     (row,) = post.rows("reply")
     assert (row.state, row.reply_code, row.enhanced_status) == ("refused", 451, "4.3.0")
+    post.into_hours()
     assert post.watch.watch_once().raised["refused"] == [FIRST]
     assert post.state() is CaseState.IN_PROGRESS
     post.store.close()
@@ -385,6 +386,7 @@ def test_one_of_two_recipients_refused(post: Post, server: RecordingSmtp, refuse
     assert {(row.recipient, row.state, row.copy) for row in page.outbox if row.kind == "reply"} == {
         (refused, "refused", refused.startswith("cc")), (accepted, "sent", accepted.startswith("cc")),
     }  # fmt: skip
+    post.into_hours()
     assert post.watch.watch_once().raised["refused"] == [FIRST]
     assert [message.direction for message in page.messages] == ["in", "out"]
 

@@ -249,17 +249,22 @@ def test_the_content_hash_tells_its_parts_apart(store: SqlStore, make: Maker) ->
     assert len(hashes) == len(contents)
 
 
-def test_alerts_are_raised_once_in_a_running_term(store: SqlStore, make: Maker) -> None:
-    case = make.case()
+def test_a_transition_is_recorded_once_until_it_is_forgotten(store: SqlStore, make: Maker) -> None:
+    case, other = make.case(), make.case()
     with store.begin() as uow:
-        assert uow.add_alert("at_risk", case_id=case.id, at=NOW)
-        assert not uow.add_alert("at_risk", case_id=case.id, at=NOW + timedelta(hours=1))
-        assert uow.add_alert("breached", case_id=case.id, at=NOW)
-        uow.save_case(replace(uow.case(case.id), answer_due=case.answer_due + timedelta(days=3)))
-        assert uow.add_alert("at_risk", case_id=case.id, at=NOW)
-        assert uow.add_alert("breaker", case_id=None, at=NOW)
-        assert not uow.add_alert("breaker", case_id=None, at=NOW)
-        assert uow.add_alert("breaker", case_id=None, at=NOW + timedelta(days=1))
+        assert uow.add_alert("at_risk", term="answer:1", case_id=case.id, at=NOW)
+        assert not uow.add_alert("at_risk", term="answer:1", case_id=case.id, at=NOW + timedelta(hours=1))
+        assert uow.add_alert("at_risk", term="take_up:1", case_id=case.id, at=NOW)
+        assert uow.add_alert("breached", term="answer:1", case_id=case.id, at=NOW)
+        assert uow.add_alert("at_risk", term="answer:1", case_id=other.id, at=NOW)
+        assert uow.add_alert("breaker", term="x" * 40, at=NOW)
+        assert not uow.add_alert("breaker", term="x" * 40, at=NOW)
+        uow.forget_alert("at_risk", term="answer:1", case_id=case.id)
+        assert uow.add_alert("at_risk", term="answer:1", case_id=case.id, at=NOW + timedelta(hours=2))
+        assert not uow.add_alert("at_risk", term="answer:1", case_id=other.id, at=NOW)
+        assert not uow.add_alert("breached", term="answer:1", case_id=case.id, at=NOW)
+    told = [(row.kind, row.reference) for row in store.queries.last_alerts(limit=10)]
+    assert told.count(("at_risk", case.reference)) == 3  # what was forgotten was told all the same
 
 
 def test_watched_cases_are_those_whose_clock_matters(store: SqlStore, make: Maker) -> None:
@@ -267,13 +272,19 @@ def test_watched_cases_are_those_whose_clock_matters(store: SqlStore, make: Make
     make.case()  # nothing to see yet
     urgent = make.case(case={"take_up_due": NOW + timedelta(days=1)})
     make.case(case={"take_up_due": NOW + timedelta(days=1), "taken_up_at": NOW})
+    moved = make.case()  # told before its term was moved
+    danger = make.case()  # another kind says nothing of its clocks
     paused = {"state": CaseState.WAITING, "waiting_for": WaitingFor.SENDER, "at_risk_at": NOW - timedelta(hours=1)}
     make.case(case={**paused, "danger": True})
     make.case(case={"state": CaseState.ANSWERED, "at_risk_at": NOW - timedelta(hours=1)})
     with store.begin() as uow:
-        uow.add_alert("at_risk", case_id=early.id, at=NOW)
+        uow.add_alert("at_risk", term="answer:1", case_id=early.id, at=NOW)
+        uow.add_alert("breached", term="answer:1", case_id=moved.id, at=NOW)
+        uow.add_alert("danger", term="answer:1", case_id=danger.id, at=NOW)
         watched = uow.watched_cases(now=NOW)
-    assert {one.case.id: one.alerted for one in watched} == {early.id: {"at_risk"}, urgent.id: frozenset()}
+    assert {one.case.id: one.told for one in watched} == {
+        early.id: {("at_risk", "answer:1"): NOW}, urgent.id: {}, moved.id: {("breached", "answer:1"): NOW},
+    }  # fmt: skip
 
 
 def test_a_message_without_a_case_is_kept(store: SqlStore, make: Maker) -> None:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -250,15 +251,16 @@ def acknowledged(store: SqlStore, make: Maker) -> OutboxItem:
 def test_newer_words_take_the_place_of_a_held_unsent_acknowledgement(store: SqlStore, make: Maker) -> None:
     item = acknowledged(store, make)
     promised = NOW + timedelta(days=9)
+    promise: dict[str, Any] = {"promised_for": promised, "promised_take_up": NOW + timedelta(days=2), "began_at": NOW}
     with store.begin() as uow:
         decided = uow.decided_acknowledgement(item)
         case = uow.case(item.case_id or "")
         assert (decided.language, decided.promised_answer, decided.promised_take_up) == ("nl", case.answer_due, None)
         for owner, now in (("b", NOW), ("a", AFTER)):
-            assert not uow.renew_acknowledgement(item.id, raw=b"x", promised_for=promised, owner=owner, now=now)
+            assert not uow.renew_acknowledgement(item.id, raw=b"x", **promise, owner=owner, now=now)
             reason = NoReplyReason.ALREADY_ANSWERED
             assert not uow.withhold_acknowledgement(item.id, reason, owner=owner, now=now)
-        assert uow.renew_acknowledgement(item.id, raw=b"nieuw", promised_for=promised, owner="a", now=NOW)
+        assert uow.renew_acknowledgement(item.id, raw=b"nieuw", **promise, owner="a", now=NOW)
     with store.begin() as uow:
         assert uow.case(item.case_id or "").promised_for == promised
     assert claim(store, "b", AFTER) == [replace(item, raw=b"nieuw", attempts=2)]
@@ -268,7 +270,8 @@ def test_once_sending_an_acknowledgement_is_neither_renewed_nor_withheld(store: 
     item = acknowledged(store, make)
     with store.begin() as uow:
         uow.mark_sending([item.id], owner="a", now=NOW)
-        assert not uow.renew_acknowledgement(item.id, raw=b"x", promised_for=NOW, owner="a", now=NOW)
+        promise: dict[str, Any] = {"promised_for": NOW, "promised_take_up": None, "began_at": NOW}
+        assert not uow.renew_acknowledgement(item.id, raw=b"x", **promise, owner="a", now=NOW)
         assert not uow.withhold_acknowledgement(item.id, NoReplyReason.ALREADY_ANSWERED, owner="a", now=NOW)
     assert state_of(store, item.id) == "sending"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -17,16 +17,19 @@ from triage.core.assessment import LAWS, Assessment, Band, Evidence, SenderType,
 from triage.core.case import OPEN_STATES, Case, CaseState, WaitingFor, move
 from triage.core.drift import WeekReport
 from triage.core.mail import MessageKind
+from triage.core.promises import JudgedPromise, Promise, needs_correction
 from triage.core.sla import SlaRules, clock_state, pause, resume, terms_for, with_band
-from triage.core.workdays import WorkCalendar
+from triage.core.workdays import WorkCalendar, local_date
 from triage.errors import ConflictError, NotAllowed, NotFound
 from triage.ports import (
     AcknowledgementSamples,
     AcknowledgementView,
+    AlertRow,
     AuditRow,
     CaseFilter,
     CasePage,
     CaseRow,
+    CorrectionProposal,
     Credentials,
     DraftContent,
     DraftRevision,
@@ -47,6 +50,7 @@ from triage.ports import (
 from triage.settings import Organisation, WebSettings
 from triage.web import auth
 from triage.web.app import create_app, password_hash
+from triage.web.desk import Alerting
 
 TEMPLATES = Path(__file__).resolve().parents[3] / "templates"
 RULES = SlaRules(WorkCalendar())
@@ -173,6 +177,7 @@ def case_page(number: int = 1, **changes: object) -> CasePage:
         outbox=(),
         notes=(),
         timeline=(AuditRow(arrived, "system", "case_opened", {}),),
+        promises=(Promise(arrived, "acknowledgement", "system", terms.answer_due, terms.take_up_due),),
     )
     return replace(page, **of_page)  # type: ignore[arg-type]
 
@@ -202,12 +207,16 @@ class Helpdesk:
     asked: list[CaseFilter] = field(default_factory=list)
     alike: dict[str, list[SameClient]] = field(default_factory=dict)
     last_hour: int = 0
+    alert_rows: list[AlertRow] = field(default_factory=list)
+    digest_at: datetime | None = None
     late: list[FoundLate] = field(default_factory=list)
     sample: SampleFigures = field(default_factory=lambda: SampleFigures(0, 0, 0))
     undo: timedelta = timedelta(seconds=20)
     models: ModelOverview | None = None
     model_trouble: Exception | None = None
     weeks: Sequence[WeekReport] = ()
+    judged: Sequence[JudgedPromise] = ()
+    dismissed: set[str] = field(default_factory=set)  # corrections that somebody found not needed
 
     def put(self, page: CasePage) -> CasePage:
         self.pages[page.case.reference] = page
@@ -324,6 +333,12 @@ class Helpdesk:
     def audit_sample(self, since: datetime) -> SampleFigures:
         return self.sample
 
+    def last_alerts(self, *, limit: int) -> Sequence[AlertRow]:
+        return self.alert_rows[:limit]
+
+    def last_digest(self) -> datetime | None:
+        return self.digest_at
+
     def health(self) -> Sequence[JobHealth]:
         return [
             JobHealth("poll", self.clock() - timedelta(seconds=12), self.clock() - timedelta(seconds=11), "", None),
@@ -341,7 +356,7 @@ class Helpdesk:
             raise ConflictError("stale")
         of_page = {
             name: changes.pop(name)
-            for name in ("assignee_name", "notes", "drafts", "outbox", "sender_type", "topics", "sampled")
+            for name in ("assignee_name", "notes", "drafts", "outbox", "promises", "sender_type", "topics", "sampled")
             if name in changes
         }
         case = replace(page.case, version=page.case.version + 1, **changes)  # type: ignore[arg-type]
@@ -515,6 +530,35 @@ class Helpdesk:
         self._note(reference, user, reason)
         self.done.append(("reject_draft", reference))
 
+    def proposed_correction(self, page: CasePage) -> CorrectionProposal | None:
+        if not needs_correction(page.case, page.compared, self.clock()) or page.case.reference in self.dismissed:
+            return None
+        subject = f"Nieuwe datum voor uw antwoord {page.case.subject_token}"
+        return CorrectionProposal(
+            "anna@post.example", subject, "De datum <verandert>.", local_date(page.case.answer_due)
+        )
+
+    def _expect(self, reference: str, version: int, answer_day: date) -> CasePage:
+        page = self.case_page(reference)
+        found = self.proposed_correction(page)
+        if found is None or page.case.version != version or found.answer_day != answer_day:
+            raise ConflictError("another day")
+        return page
+
+    def send_correction(self, reference: str, *, user: User, version: int, answer_day: date) -> None:
+        page = self._expect(reference, version, answer_day)
+        counting = (page.case.counting.answer_from, page.case.counting.answer_days)
+        told = Promise(
+            self.clock(), "correction", user.display_name, page.case.answer_due, state="due", counting=counting
+        )
+        self._change("send_correction", reference, version, promises=(*page.promises, told))
+
+    def dismiss_correction(self, reference: str, *, user: User, version: int, answer_day: date, reason: str) -> None:
+        self._expect(reference, version, answer_day)
+        self._change("dismiss_correction", reference, version)
+        self._note(reference, user, reason)
+        self.dismissed.add(reference)
+
     def release_uncertain(self, outbox_id: str, *, user: User) -> None:
         self.done.append(("release_uncertain", outbox_id))
 
@@ -618,6 +662,7 @@ class World:
     require_totp: bool = False
     letters: AcknowledgementSamples | None = None
     report: dict[str, object] = field(default_factory=lambda: {"healthy": True, "breaker_tripped": False})
+    alerting: Alerting = field(default_factory=lambda: Alerting("van 08:30 tot 17:00 uur", 2, True, False))
 
     @property
     def clock(self) -> FakeClock:
@@ -649,6 +694,8 @@ class World:
             models=lambda: self.helpdesk.models,
             judgement=lambda: self.helpdesk.weeks,
             letters=self.letters,
+            promises=lambda: self.helpdesk.judged,
+            alerting=self.alerting,
         )
 
     def browser(self) -> Browser:

@@ -53,6 +53,13 @@ ADDRESSES: list[tuple[str, str, dict[str, object], Right | None]] = [
     ("POST", f"{CASE}/zelfde-persoon", {"versie": 1, "andere": "JL-2026-00042"}, Right.WORK),
     ("POST", f"{CASE}/andere-persoon", {"versie": 1, "andere": "JL-2026-00042"}, Right.WORK),
     ("POST", f"{CASE}/geopend", {"versie": 1, "bericht": "m-1"}, Right.WORK),
+    ("POST", f"{CASE}/nieuwe-datum", {"versie": 1, "datum": "2026-11-27"}, Right.RELEASE),
+    (
+        "POST",
+        f"{CASE}/nieuwe-datum-niet-nodig",
+        {"versie": 1, "datum": "2026-11-27", "reden": "gebeld"},
+        Right.RELEASE,
+    ),
     ("POST", f"{CASE}/opnieuw-versturen", {"verzending": "o-1"}, Right.RESEND),
     ("POST", f"{CASE}/concept", DRAFT, Right.DRAFT),
     ("POST", f"{CASE}/concept", {**DRAFT, "doe": "goedkeuren"}, Right.RELEASE),

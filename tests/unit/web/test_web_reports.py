@@ -56,11 +56,9 @@ def test_every_result_has_words() -> None:
 @pytest.mark.parametrize("came_back", [True, False])
 def test_an_acknowledgement_that_came_back_is_marked(came_back: bool) -> None:
     world = World()
-    rows = [AuditRow(NOW, "system", "case_opened", {})]
-    if came_back:
-        rows.append(AuditRow(NOW, "system", "acknowledgement_bounced", {"recipients": ["failed_permanent 5.1.1"]}))
-    view = AcknowledgementView("sent", (), NOW, None, NOW - timedelta(hours=1), 250, "o-1")
-    world.helpdesk.put(replace(case_page(1, timeline=tuple(rows)), acknowledgement=view))
+    bounced_at = NOW if came_back else None
+    view = AcknowledgementView("sent", (), NOW, None, NOW - timedelta(hours=1), 250, "o-1", bounced_at=bounced_at)
+    world.helpdesk.put(case_page(1, acknowledgement=view))
     assert ("Verstuurd, maar niet bezorgd." in opened(world)) is came_back
 
 

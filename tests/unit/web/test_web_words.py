@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from tests.unit.web.fakes import NOW, World, assessment, case_page
+from triage.adapters.tables import BY_PEOPLE, OUTBOX_KINDS
 from triage.core.assessment import HEADS, LAWS, Band, Evidence, SenderType, Span, Urgency
 from triage.core.case import CaseState, WaitingFor
 from triage.core.gate import Finding, mask_bsn
 from triage.core.mail import LedgerOutcome, MessageKind, NoReplyReason
+from triage.core.promises import Reason, Subject
 from triage.core.rights import Role
 from triage.core.sla import ClockState
 from triage.ports import AcknowledgementView, AuditRow, OutboxRow, QuarantineRow
@@ -38,6 +40,9 @@ ROOT = Path(__file__).resolve().parents[3]
         ("urgency", Urgency),
         ("band", Band),
         ("clock", ClockState),
+        ("promise_reason", Reason),
+        ("promise_subject", Subject),
+        ("outbox_kind", OUTBOX_KINDS),
         ("kind", MessageKind),
         ("sender_type", SenderType),
         ("role", Role),
@@ -89,10 +94,11 @@ def _codes(node: ast.expr) -> set[str]:
     if isinstance(node, ast.IfExp):
         return _codes(node.body) | _codes(node.orelse)
     if isinstance(node, ast.JoinedStr):
-        assert isinstance(node.values[0], ast.Constant), "an action whose first word is not written out"
-        prefix = str(node.values[0].value)
-        assert prefix == "reply_", f"say here what {prefix}… can become"
-        return {f"reply_{state}" for state in ("sent", "deferred", "refused", "uncertain")}
+        first = node.values[0]
+        assert isinstance(first, ast.FormattedValue) and ast.unparse(first.value) == "row.kind", (
+            f"say here what {ast.unparse(node)} can become"
+        )
+        return {f"{kind}_{state}" for kind in BY_PEOPLE for state in ("sent", "refused", "uncertain")}
     return set()  # a variable: its literals are where it is called
 
 
