@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -18,31 +17,17 @@ from typing import Any
 from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from triage.core.assessment import Assessment, Band, SenderType, Urgency
+from triage.core.assessment import Assessment
 from triage.errors import ConfigError
+from triage.services.block_choice import BlockIndex, Choice, urgency_weight
 
 SECTIONS = ("eerst", "kort", "waarom", "wie", "stappen", "oneens")
 TO_CHECK = "controleren"
 """Statements that nobody has checked: none reaches a draft unless a person ticks it."""
 _FOR_PROFESSIONALS = " voor professionals"
 _MOST_BLOCKS = 3
-_LOWEST_SCORE = 2.4
-_SHARE_OF_BEST = 0.6
-_READ_CHARACTERS = 4000  # a question stands in the first page; the rest costs time and says nothing new
-_PROFESSIONALS = frozenset(
-    {
-        SenderType.PROFESSIONAL,
-        SenderType.GEMEENTE,
-        SenderType.INSURER,
-        SenderType.CIZ,
-        SenderType.CLIENT_SUPPORTER,
-    }
-)
-_REAL_REASONS = frozenset({"model", "rule", "softened_rule", "support_rule"})
-_TOPICS_OF = {
-    Urgency.PALLIATIVE: frozenset({"T16", "T17"}),
-    Urgency.TRANSFER: frozenset({"T06", "T13", "T14", "T15"}),
-}
+_NEAR = 1.0  # how far under the best one a further block may stand
+_LEAST, _LEAST_UNCLEAR = 2.5, 4.2  # score of the best block; the second when the law is unclear as well
 _STATUSES = frozenset({"verified", "unverified"})
 _OPTIONAL_KEYS = frozenset({"regulation", "source", "remedies", "remedy", "words", "only_with", "text_en", "recheck"})
 _KEYS = frozenset({"id", "title", "topics", "laws", "urgency", "audience", "responsible_body", "checked_on", "status"})
@@ -100,15 +85,6 @@ class Block:
         return tuple(found)
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A chosen block and why: "urgency:…", "topic:T24", "laws:wmo,zvw", "words:3"."""
-
-    block: Block
-    score: float
-    reasons: tuple[str, ...]
-
-
 class Knowledge:
     """All blocks, ready to be chosen from. Raises ConfigError that names file and fault when one cannot be used."""
 
@@ -122,136 +98,27 @@ class Knowledge:
             missing = [name for name in block.remedies if name not in self.remedies]
             if missing:
                 raise ConfigError(f"{block.id}.md names the remedy {missing[0]}, which no block has")
-        self._tokens, self._postings = _index(self.blocks)
+        self.questions: Mapping[str, Sequence[str]] = {
+            name: entry["questions"] for name, entry in _read_toml(folder / "questions.toml").items()
+        }
+        unknown = sorted(set(self.questions) - {block.id for block in self.blocks})
+        if unknown:
+            raise ConfigError(f"questions.toml has questions for {unknown[0]}, which is no block")
+        self._index = BlockIndex(self.blocks, self.questions)
+
+    def suggest(self, assessment: Assessment, text: str) -> tuple[Choice, ...]:
+        """The blocks that fit best, best first, with the reasons."""
+        return self._index.suggest(assessment, text)
 
     def choose(self, assessment: Assessment, text: str) -> tuple[Choice, ...]:
-        """At most three blocks that fit, best first; empty when nothing does or the laws are unclear.
+        """At most three blocks that fit, best first; empty when nothing does: then the draft asks the sender instead.
 
-        With unclear laws only the first steps of an urgent question are safe to give.
-        """
-        urgency = urgency_weight(assessment)
-        if assessment.laws_unclear and not urgency:
+        Blocks that nobody verified are left to people."""
+        found = [one for one in self.suggest(assessment, text) if one.block.status == "verified"]
+        best = found[0].score if found else 0.0
+        if best < (_LEAST_UNCLEAR if assessment.laws_unclear else _LEAST) and not urgency_weight(assessment):
             return ()
-        overlap, lower = self._overlap(text), text.lower()
-        ranked = sorted(
-            (
-                self._judge(block, assessment, urgency, overlap[number])
-                for number, block in enumerate(self.blocks)
-                if not block.only_with or any(word in lower for word in block.only_with)
-            ),
-            key=lambda choice: (-choice.score, choice.block.id),
-        )
-        best = ranked[0].score
-        if best < _LOWEST_SCORE:
-            return ()
-        chosen = [ranked[0]]
-        for choice in ranked[1:]:
-            if len(chosen) == _MOST_BLOCKS or choice.score < _LOWEST_SCORE:
-                break
-            # the main topic must be answered even when urgency chose the first block
-            needed = _answers_main_topic(choice.block, assessment) and not any(
-                _answers_main_topic(other.block, assessment) for other in chosen
-            )
-            near = choice.score >= best * _SHARE_OF_BEST and _brings_something(choice.block, chosen, assessment)
-            if needed or near:
-                chosen.append(choice)
-        return tuple(chosen)
-
-    def _judge(self, block: Block, assessment: Assessment, urgency: float, overlap: float) -> Choice:
-        score, reasons = 0.0, []
-        wanted, own = set(assessment.laws), set(block.laws)
-        if urgency and assessment.urgency in block.urgency:
-            score += urgency
-            reasons.append(f"urgency:{assessment.urgency}")
-        elif "regular" not in block.urgency:
-            return Choice(block, -9.0, ())
-        elif urgency:
-            score -= 1.0
-        for place, topic in enumerate(assessment.topics):
-            if topic in block.topics:
-                score += 3.0 if place == 0 else 1.2
-                reasons.append(f"topic:{topic}")
-        shared = wanted & own
-        if shared:
-            score += 1.0 + 0.5 * len(shared) - 0.3 * len(own - wanted) - 0.3 * len(wanted - own)
-            if wanted == own and len(own) == 2:
-                score += 1.6  # a block on the border between exactly these two laws goes first
-            reasons.append("laws:" + ",".join(law for law in assessment.laws if law in own))
-        elif wanted and own:
-            score -= 2.5
-        elif wanted != own:
-            score -= 1.0
-        audience = "professional" if assessment.sender_type in _PROFESSIONALS else "citizen"
-        if audience not in block.audience:
-            score -= 1.5
-        if overlap > 0:
-            score += min(3.0, 6.0 * overlap)
-            reasons.append(f"words:{overlap:.2f}")
-        return Choice(block, round(score, 3), tuple(reasons))
-
-    def _overlap(self, text: str) -> list[float]:
-        """TF-IDF similarity of each block with the words of the text, each word counted once; in [0, 1]."""
-        sums = [0.0] * len(self.blocks)
-        found = 0
-        for word in set(self._tokens(text[:_READ_CHARACTERS].lower())):
-            weights = self._postings.get(word)
-            if weights is not None:
-                found += 1
-                for number, weight in weights:
-                    sums[number] += weight
-        # a long mail touches more words by chance: divide by what a text of that many known words would weigh
-        norm: float = max(4, found) ** 0.5
-        return [min(1.0, total / norm) for total in sums]
-
-
-def urgency_weight(assessment: Assessment) -> float:
-    """How much urgency counts in the words of a reply; 0 when it was only feared.
-
-    Band `possible` gives the short term to many who are not dying: to write to them of the last phase of life would
-    be cruel. Unless the main topic says the same, their draft is that of an ordinary question.
-    """
-    if assessment.urgency is Urgency.REGULAR:
-        return 0.0
-    if assessment.band is Band.URGENT:
-        return 4.0
-    agrees = bool(set(assessment.topics[:1]) & _TOPICS_OF[assessment.urgency])
-    return 2.0 if agrees and assessment.band_reason in _REAL_REASONS else 0.0
-
-
-def _answers_main_topic(block: Block, assessment: Assessment) -> bool:
-    return bool(set(assessment.topics[:1]) & set(block.topics))
-
-
-def _brings_something(block: Block, chosen: Sequence[Choice], assessment: Assessment) -> bool:
-    """A further block must answer a topic or a law of the question that the chosen ones leave open."""
-    topics = {topic for choice in chosen for topic in choice.block.topics}
-    laws = {law for choice in chosen for law in choice.block.laws}
-    open_topics = set(assessment.topics) & set(block.topics) - topics
-    open_laws = set(assessment.laws) & set(block.laws) - laws
-    return bool(open_topics or open_laws)
-
-
-def _index(
-    blocks: Sequence[Block],
-) -> tuple[Callable[[str], list[str]], Mapping[str, tuple[tuple[int, float], ...]]]:
-    """A tokeniser and, per word, (block number, weight) of the TF-IDF matrix (rows of length 1)."""
-    from sklearn.feature_extraction.text import TfidfVectorizer  # two seconds to import: only who drafts pays
-
-    words_of_four_letters = r"(?u)\b[^\W\d_][\w-]{3,}\b|\b18\b"
-    vectorizer = TfidfVectorizer(lowercase=True, token_pattern=words_of_four_letters, sublinear_tf=True)
-    documents = [
-        " ".join([*(block.words * 3), block.title, block.title, *block.sections["kort"], *block.sections["waarom"]])
-        + " "
-        + " ".join(item for items in block.sections_en.values() for item in items)
-        for block in blocks
-    ]
-    matrix = vectorizer.fit_transform(documents).tocoo()
-    words = vectorizer.get_feature_names_out()
-    postings: dict[str, list[tuple[int, float]]] = defaultdict(list)
-    for row, column, weight in zip(matrix.row, matrix.col, matrix.data, strict=True):
-        postings[str(words[column])].append((int(row), float(weight)))
-    tokens: Callable[[str], list[str]] = vectorizer.build_tokenizer()
-    return tokens, {word: tuple(found) for word, found in postings.items()}
+        return tuple(one for one in found[:_MOST_BLOCKS] if one.score >= best - _NEAR)
 
 
 # ---------------------------------------------------------------- reading the files
