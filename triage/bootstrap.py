@@ -46,6 +46,7 @@ from triage.services.relay import Relay
 from triage.services.renewing import Renewing
 from triage.services.rescreen import Rescreen
 from triage.services.restored import RestoreGuard
+from triage.services.suggesting import Suggesting
 from triage.services.taking_in import TakenIn, TakingIn
 from triage.services.watch import DeadlineWatch
 from triage.settings import ROOT, Settings
@@ -82,6 +83,7 @@ class Product:
     casework: Casework
     approval: Approval
     promising: Promising
+    suggesting: Suggesting
     clock: Clock
     owner: str
     lone_reader: ChildReader
@@ -336,6 +338,14 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
             judge=reader.judge,
         ),
         approval=approval,
+        suggesting=Suggesting(
+            queries=store.queries,
+            letters=letters,
+            redraft=redraft,
+            approval=approval,
+            clock=clock,
+            check_within=timedelta(days=365),
+        ),
         promising=Promising(store=store, queries=store.queries, letters=letters, rules=rules, clock=clock),
         clock=clock,
         owner=owner,

@@ -133,7 +133,7 @@ class _Fit:
         return score - _OTHER_AUDIENCE * (self._audience not in block.audience)
 
     def _laws(self, block: Block) -> float:
-        """How far the laws of a block are those of the question; a likelier law that it leaves out counts against it."""
+        """How far its laws are those of the question; a likelier law that it leaves out counts against it."""
         if not block.laws:
             return 0.5 - self._likeliest
         mine = [self._probabilities[law] for law in block.laws]

@@ -17,20 +17,13 @@ DATA = Path(__file__).parent.parent / "data" / "places"
 
 _READ_CHARACTERS = 20_000
 _LONGEST_NAME = 5  # words
-# what stands before a place where somebody lives or is helped; "gemeente" makes any name a place
+# "gemeente" makes any name a place; else only where somebody lives counts, not where they were, go or know someone
 _GEMEENTE = re.compile(r"\bgem(?:eente|\.)\s+", re.IGNORECASE)
 _LIVES = re.compile(
-    r"\b(?:woon(?:t|achtig|plaats|adres)?|wonen|gewoond|verhuis(?:t|d|en)?|leeft|gevestigd|inwoners?|loket|wijkteam)\b"
-    r"[^.!?\n]{0,40}?\b(?:in|te|uit|naar|van|:)\s+",
+    r"\b(?:woon(?:t|achtig|plaats)?|wonen|woonde|lives?|living)\b[^.!?\n]{0,40}?\b(?:in|te|op|at|on|:)\s+",
     re.IGNORECASE,
 )
-_NEAR = re.compile(r"\b(?:in|te|uit|vanuit|nabij|bij|live in|from)\s+", re.IGNORECASE)
-# where somebody is for a while says nothing of the gemeente
-_STAYS = re.compile(
-    r"\b(?:ziekenhuis|umc|kliniek|verpleeghuis|hospice|instelling|vakantie|werk(?:t|en)?|school|revalidatie\w*|hospital)\b"
-    r"[^.!?\n]{0,30}$",
-    re.IGNORECASE,
-)
+_SIGNED = re.compile(r",\s+(?=[^,\n]+\s*\Z)")  # "A. Jansen, Zutphen" as the last line
 _WORD = re.compile(r"[^\W\d_][\w'’.()-]*|'[st]-?[^\W\d_][\w-]*", re.UNICODE)
 
 
@@ -65,11 +58,11 @@ class _Name:
 
 
 def find_place(text: str) -> Found:
-    """Names behind "gemeente" decide; without those, the place where somebody lives, and then a place behind "in" or
-    "uit", as long as no other gemeente is named there. Two of them decide nothing.
+    """Names behind "gemeente" decide; without those, the place where somebody lives, as long as no other gemeente is
+    named so. Two of them decide nothing.
 
     A common word or a province counts only behind "gemeente"; a homonym is doubtful unless it is a gemeente's name."""
-    text = text[:_READ_CHARACTERS]
+    text = text[:_READ_CHARACTERS].rstrip()
     doubtful: dict[str, None] = {}
     named: set[str] = set()
     for written, name in _names_behind(_GEMEENTE, text):
@@ -81,11 +74,11 @@ def find_place(text: str) -> Found:
             doubtful[written] = None
     if named or doubtful:
         return _found(named, doubtful)
-    for cue in (_LIVES, _NEAR):
+    for cue in (_LIVES, _SIGNED):
         for written, name in _names_behind(cue, text):
             if name.one:
                 named.add(name.one)
-            elif "homonym" in name.marks and not (cue is _NEAR and "word" in name.marks):
+            elif "homonym" in name.marks and cue is _LIVES:
                 doubtful[written] = None
     return _found(named, doubtful)
 
@@ -98,15 +91,12 @@ def _found(named: set[str], doubtful: dict[str, None]) -> Found:
 
 def _names_behind(cue: re.Pattern[str], text: str) -> Iterator[tuple[str, _Name]]:
     for match in cue.finditer(text):
-        before = text[max(0, match.start() - 60) : match.start()].rsplit("\n", 1)[-1]
-        if cue is _NEAR and _STAYS.search(before):
-            continue
-        found = _name_at(text, match.end(), capital=cue is _NEAR)
-        if found is not None:
+        found = _name_at(text, match.end())
+        if found is not None and (cue is not _SIGNED or text.endswith(found[0])):
             yield found
 
 
-def _name_at(text: str, start: int, *, capital: bool) -> tuple[str, _Name] | None:
+def _name_at(text: str, start: int) -> tuple[str, _Name] | None:
     """The longest known name that begins here."""
     words: list[re.Match[str]] = []
     at = start
@@ -116,17 +106,11 @@ def _name_at(text: str, start: int, *, capital: bool) -> tuple[str, _Name] | Non
         if at >= len(text) or text[at] not in " -":
             break
         at += 1
-    if not words or (capital and not _has_capital(words)):
-        return None
     for count in range(len(words), 0, -1):
         written = text[words[0].start() : words[count - 1].end()].rstrip(".'’")
         if (name := _names().get(_plain(written))) is not None:
             return written, name
     return None
-
-
-def _has_capital(words: list[re.Match[str]]) -> bool:
-    return any(word.group().lstrip("'’")[:1].isupper() or "'s" in word.group() for word in words[:2])
 
 
 def _plain(name: str) -> str:

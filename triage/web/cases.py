@@ -144,6 +144,7 @@ def show_case(
         signature=SIGNATURE,
         editor=editor or editor_of(page, reply),
         reply=reply,
+        suggestions=desk.acts.suggested_blocks(page) if visit.may(Right.DRAFT) else (),
         received=sum(message.direction == "in" for message in page.messages),
         names={**names, "system": "het systeem"},
         timeline=[(row, audit_words(row)) for row in reversed(page.timeline)],
