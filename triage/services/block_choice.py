@@ -81,8 +81,8 @@ class BlockIndex:
             (vectorizer, vectorizer.fit_transform(texts).T.tocsr() / 2.0) for vectorizer in (words, letters)
         ]
 
-    def suggest(self, assessment: Assessment, text: str) -> tuple[Choice, ...]:
-        """The ten best of the blocks that may be chosen, best first."""
+    def suggest(self, assessment: Assessment, text: str, *, most: int = _SUGGESTED) -> tuple[Choice, ...]:
+        """The best of the blocks that may be chosen, best first."""
         read = [text[:_READ_CHARACTERS]]
         like = sum((vectorizer.transform(read) @ matrix).toarray().ravel() for vectorizer, matrix in self._compared)
         of_places = np.append(like, 0.0)[self._places]
@@ -94,7 +94,7 @@ class BlockIndex:
             for number, (block, height) in enumerate(zip(self._blocks, heights, strict=True))
             if not block.only_with or any(word in lower for word in block.only_with)
         ]
-        best = sorted(scores, key=lambda one: (-one[0], self._blocks[one[1]].id))[:_SUGGESTED]
+        best = sorted(scores, key=lambda one: (-one[0], self._blocks[one[1]].id))[:most]
         return tuple(
             Choice(
                 block=self._blocks[number],

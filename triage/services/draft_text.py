@@ -80,7 +80,7 @@ class DraftTexts:
             ticked = [one for one in block.to_check if one in statements]
             why += [*reasons[:-1], f"{reasons[-1]} {marks}".strip(), *ticked]
         disagree: list[str] = []
-        for remedy in self._remedies([block for block, _ in answered]):
+        for remedy in self._remedies([block for block, _ in answered], assessment):
             if remedy.footnotes[0] not in notes:
                 notes.append(remedy.footnotes[0])
             mark = f"[{notes.index(remedy.footnotes[0]) + 1}]"
@@ -125,13 +125,17 @@ class DraftTexts:
         key = assessment.laws[0] if len(assessment.laws) == 1 else "several"
         return str(self._understood["laws"][key][lang])
 
-    def _remedies(self, blocks: Sequence[Block]) -> Sequence[Block]:
-        """The blocks on objection that go with these, unless one of them says it all itself. The first footnote of
-        such a block is the rule its short text rests on."""
+    def _remedies(self, blocks: Sequence[Block], assessment: Assessment) -> Sequence[Block]:
+        """The blocks on objection that go with these, unless one of them says it all itself: of a block on several acts
+        only those for the acts of the question. The first footnote of such a block is the rule its text rests on."""
         if any(block.remedy for block in blocks):
             return ()
-        names = dict.fromkeys(name for block in blocks for name in block.remedies)
-        return [self._knowledge.remedies[name] for name in names]
+        asked, remedies = set(assessment.laws), self._knowledge.remedies
+        names: dict[str, None] = {}
+        for block in blocks:
+            fitting = [name for name in block.remedies if asked.intersection(remedies[name].laws)]
+            names |= dict.fromkeys(fitting or block.remedies)
+        return [remedies[name] for name in names]
 
     def _who_by_place(self, found: Found, answered: Sequence[_Part], lang: str) -> list[str]:
         """Which gemeente and which zorgkantoor region go with the gemeente that the sender names."""

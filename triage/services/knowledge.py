@@ -113,12 +113,41 @@ class Knowledge:
     def choose(self, assessment: Assessment, text: str) -> tuple[Choice, ...]:
         """At most three blocks that fit, best first; empty when nothing does: then the draft asks the sender instead.
 
-        Blocks that nobody verified are left to people."""
-        found = [one for one in self.suggest(assessment, text) if one.block.status == "verified"]
+        Blocks that nobody verified are left to people, and so are those that share neither act nor topic with the
+        question. Words for the last phase of life reach nobody whose question is not urgent; an urgent one always gets
+        a block that says what to do first."""
+        urgent = bool(urgency_weight(assessment))
+        found = [
+            one
+            for one in self.suggest(assessment, text)
+            if _may_be_chosen(one) and (urgent or "regular" in one.block.urgency)
+        ]
         best = found[0].score if found else 0.0
-        if best < (_LEAST_UNCLEAR if assessment.laws_unclear else _LEAST) and not urgency_weight(assessment):
-            return ()
-        return tuple(one for one in found[:_MOST_BLOCKS] if one.score >= best - _NEAR)
+        clear = best >= (_LEAST_UNCLEAR if assessment.laws_unclear else _LEAST)
+        chosen = [one for one in found[:_MOST_BLOCKS] if one.score >= best - _NEAR] if clear else []
+        if urgent and not any(assessment.urgency in one.block.urgency for one in chosen):
+            chosen = [*chosen[: _MOST_BLOCKS - 1], *self._first_step(assessment, text, needs_topic=bool(chosen))]
+        return tuple(chosen)
+
+    def _first_step(self, assessment: Assessment, text: str, *, needs_topic: bool) -> list[Choice]:
+        """The likeliest block for this urgency; one of the same topic, and for this urgency alone, goes first."""
+        able = [
+            one
+            for one in self._index.suggest(assessment, text, most=len(self.blocks))
+            if one.block.status == "verified" and assessment.urgency in one.block.urgency
+        ]
+        of_topic = [one for one in able if _shares(one, "topic:")]
+        usable = of_topic or ([] if needs_topic else able)
+        return sorted(usable, key=lambda one: "regular" in one.block.urgency)[:1]
+
+
+def _shares(choice: Choice, kind: str) -> bool:
+    return any(reason.startswith(kind) for reason in choice.reasons)
+
+
+def _may_be_chosen(choice: Choice) -> bool:
+    shares = not choice.block.laws or _shares(choice, "topic:") or _shares(choice, "laws:")
+    return choice.block.status == "verified" and shares
 
 
 # ---------------------------------------------------------------- reading the files
