@@ -34,10 +34,12 @@ from triage.services.approval import Approval
 from triage.services.audit_sample import AuditSample
 from triage.services.casework import Casework
 from triage.services.digest import Digest
+from triage.services.draft_text import Zorgkantoor
 from triage.services.intake import Intake
 from triage.services.judgement_report import JudgementWatch
 from triage.services.letters import Letters
 from triage.services.models import Models
+from triage.services.places import region_codes
 from triage.services.promising import Promising
 from triage.services.reading import Reader
 from triage.services.recount import Recount
@@ -113,6 +115,15 @@ def reader_for(settings: Settings, classifier: SwitchableClassifier[HybridClassi
         authserv_id=settings.mailbox.authserv_id,
         model_languages=judge.languages,
     )
+
+
+def confirmed_zorgkantoren(settings: Settings) -> dict[str, Zorgkantoor]:
+    """Who executes the Wlz in which region, as confirmed. Raises ConfigError for a code that no region has."""
+    known = region_codes()
+    for code in settings.zorgkantoren:
+        if code not in known:
+            raise ConfigError(f"setting zorgkantoren.{code}: no region has this code; known are {', '.join(known)}")
+    return {code: Zorgkantoor(told.name, told.telephone) for code, told in settings.zorgkantoren.items()}
 
 
 def prepare_data_dir(data_dir: Path) -> None:
@@ -215,6 +226,7 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
         reverse_path_fallback=settings.smtp.reverse_path,
         calendar=rules.calendar,
         own_addresses=settings.own_addresses,
+        zorgkantoren=confirmed_zorgkantoren(settings),
     )
     alerts = Alerts(
         letters=letters,
@@ -344,7 +356,7 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
             redraft=redraft,
             approval=approval,
             clock=clock,
-            check_within=timedelta(days=365),
+            check_within=timedelta(days=settings.knowledge.check_days),
         ),
         promising=Promising(store=store, queries=store.queries, letters=letters, rules=rules, clock=clock),
         clock=clock,

@@ -21,7 +21,9 @@ from triage.core.sla import SlaRules, dutch_date, terms_for
 from triage.core.workdays import AMSTERDAM, WorkCalendar
 from triage.errors import ConfigError
 from triage.ports import DraftContent, Envelope
+from triage.services.draft_text import Zorgkantoor
 from triage.services.letters import Letter, Letters
+from triage.services.places import find_place
 from triage.services.wording import as_blocks, closings, english_date, spell_out_laws
 
 
@@ -318,6 +320,19 @@ def test_unchecked_statements_reach_a_draft_only_when_ticked() -> None:
         ticked = block.to_check[0]
         body = letters().draft(mail, found, a_case(), blocks=[block], statements=[ticked]).body
         assert [one for one in block.to_check if one in body] == [ticked]
+
+
+def test_a_zorgkantoor_is_named_only_when_it_was_confirmed() -> None:
+    mail = a_mail("Wij wonen in Zutphen. Mijn moeder wacht met een indicatie op een plek. Wie helpt zoeken?")
+    found = assessed(("wlz",), ("T03",))
+    body = letters().draft(mail, found, a_case()).body
+    assert "het zorgkantoor van de regio Apeldoorn/Zutphen. Hoe u dat bereikt, leest u hier: https://" in body
+    code = next(one.region_code for one in [find_place(mail.new_text).gemeente] if one)
+    confirmed = make_letters(zorgkantoren={code: Zorgkantoor("Zorgkantoor Oost", "0800 000 00 00")})
+    body = confirmed.draft(mail, found, a_case()).body
+    assert "Dat is Zorgkantoor Oost. Het telefoonnummer is 0800 000 00 00." in body and "leest u hier" not in body
+    elsewhere = make_letters(zorgkantoren={"ZK00": Zorgkantoor("Zorgkantoor Oost", "0800 000 00 00")})
+    assert "Zorgkantoor Oost" not in elsewhere.draft(mail, found, a_case()).body
 
 
 def test_danger_puts_the_help_numbers_on_top() -> None:

@@ -83,6 +83,11 @@ def find_place(text: str) -> Found:
     return _found(named, doubtful)
 
 
+def region_codes() -> tuple[str, ...]:
+    """The codes of all zorgkantoor regions, in order."""
+    return tuple(sorted({gemeente.region_code for gemeente in _gemeenten().values()}))
+
+
 def _found(named: set[str], doubtful: dict[str, None]) -> Found:
     if len(named) == 1 and not doubtful:
         return Found(_gemeenten()[next(iter(named))])
