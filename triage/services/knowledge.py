@@ -89,8 +89,8 @@ class Knowledge:
     """All blocks, ready to be chosen from. Raises ConfigError that names file and fault when one cannot be used."""
 
     def __init__(self, folder: Path) -> None:
-        data = DatedData(_read_toml(folder / "terms.toml"), _read_toml(folder / "amounts.toml"))
-        self.blocks: tuple[Block, ...] = tuple(_read_block(path, data) for path in sorted(folder.glob("*.md")))
+        data = DatedData.read(folder)
+        self.blocks: tuple[Block, ...] = tuple(read_block(path, data) for path in sorted(folder.glob("*.md")))
         if not self.blocks:
             raise ConfigError(f"no answer blocks in {folder.name}")
         self.remedies: Mapping[str, Block] = {block.remedy: block for block in self.blocks if block.remedy}
@@ -99,7 +99,7 @@ class Knowledge:
             if missing:
                 raise ConfigError(f"{block.id}.md names the remedy {missing[0]}, which no block has")
         self.questions: Mapping[str, Sequence[str]] = {
-            name: entry["questions"] for name, entry in _read_toml(folder / "questions.toml").items()
+            name: entry["questions"] for name, entry in read_toml(folder / "questions.toml").items()
         }
         unknown = sorted(set(self.questions) - {block.id for block in self.blocks})
         if unknown:
@@ -160,12 +160,18 @@ class DatedData:
     terms: Mapping[str, Mapping[str, Any]]
     amounts: Mapping[str, Mapping[str, Any]]
 
+    @classmethod
+    def read(cls, folder: Path) -> DatedData:
+        """Those of this folder. Raises ConfigError when a file cannot be read."""
+        return cls(read_toml(folder / "terms.toml"), read_toml(folder / "amounts.toml"))
+
     def newest(self, amount: str) -> int:
         """The newest year that the amount is known for."""
         return max(int(key) for key in self.amounts[amount] if key.isdigit())
 
 
-def _read_toml(path: Path) -> Mapping[str, Mapping[str, Any]]:
+def read_toml(path: Path) -> Mapping[str, Mapping[str, Any]]:
+    """A file of tables. Raises ConfigError that names it."""
     try:
         with path.open("rb") as file:
             return tomllib.load(file)
@@ -173,7 +179,8 @@ def _read_toml(path: Path) -> Mapping[str, Mapping[str, Any]]:
         raise ConfigError(f"{path.name} cannot be read: {type(exc).__name__}") from None
 
 
-def _read_block(path: Path, data: DatedData) -> Block:
+def read_block(path: Path, data: DatedData) -> Block:
+    """One block. Raises ConfigError that names file and fault."""
     text = path.read_text(encoding="utf-8")
     parts = re.split(r"^\+\+\+\s*$", text, maxsplit=2, flags=re.MULTILINE)
     if len(parts) != 3 or parts[0].strip():
