@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from triage.core.assessment import Assessment, Band, SenderType, Urgency
+from triage.core.assessment import LAWS, Assessment, Band, SenderType, Urgency
 from triage.core.case import Case, CaseState, Counting
 from triage.core.mail import EmailAddress, ParsedMail
 from triage.core.workdays import AMSTERDAM, WorkCalendar
@@ -78,8 +78,10 @@ def a_case(**changes: Any) -> Case:
 def assessed(
     laws: tuple[str, ...] = (), topics: tuple[str, ...] = (), urgency: Urgency = Urgency.REGULAR, **changes: Any
 ) -> Assessment:
+    """What the model would say: the laws given, with the probabilities that go with them."""
     values: dict[str, Any] = {
         "laws": laws,
+        "law_probabilities": {law: 0.9 if law in laws else 0.05 for law in LAWS},
         "topics": topics,
         "urgency": urgency,
         "band": Band.NORMAL if urgency is Urgency.REGULAR else Band.URGENT,

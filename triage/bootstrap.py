@@ -37,10 +37,12 @@ from triage.services.casework import Casework
 from triage.services.client_mail import ClientMail
 from triage.services.digest import Digest
 from triage.services.draft_folder import DraftFolder
+from triage.services.draft_text import Zorgkantoor
 from triage.services.intake import Intake
 from triage.services.judgement_report import JudgementWatch
 from triage.services.letters import Letters
 from triage.services.models import Models
+from triage.services.places import region_codes
 from triage.services.promising import Promising
 from triage.services.reading import Reader
 from triage.services.recount import Recount
@@ -50,6 +52,7 @@ from triage.services.renewing import Renewing
 from triage.services.rescreen import Rescreen
 from triage.services.restored import RestoreGuard
 from triage.services.sent_there import SentThere
+from triage.services.suggesting import Suggesting
 from triage.services.taking_in import TakenIn, TakingIn
 from triage.services.watch import DeadlineWatch
 from triage.settings import ROOT, Settings
@@ -87,6 +90,7 @@ class Product:
     casework: Casework
     approval: Approval
     promising: Promising
+    suggesting: Suggesting
     clock: Clock
     owner: str
     lone_reader: ChildReader
@@ -116,6 +120,15 @@ def reader_for(settings: Settings, classifier: SwitchableClassifier[HybridClassi
         authserv_id=settings.mailbox.authserv_id,
         model_languages=judge.languages,
     )
+
+
+def confirmed_zorgkantoren(settings: Settings) -> dict[str, Zorgkantoor]:
+    """Who executes the Wlz in which region, as confirmed. Raises ConfigError for a code that no region has."""
+    known = region_codes()
+    for code in settings.zorgkantoren:
+        if code not in known:
+            raise ConfigError(f"setting zorgkantoren.{code}: no region has this code; known are {', '.join(known)}")
+    return {code: Zorgkantoor(told.name, told.telephone) for code, told in settings.zorgkantoren.items()}
 
 
 def prepare_data_dir(data_dir: Path) -> None:
@@ -218,6 +231,7 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
         reverse_path_fallback=settings.smtp.reverse_path,
         calendar=rules.calendar,
         own_addresses=settings.own_addresses,
+        zorgkantoren=confirmed_zorgkantoren(settings),
     )
     alerts = Alerts(
         letters=letters,
@@ -325,6 +339,7 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
         own_addresses=settings.own_addresses,
         organisation_name=settings.organisation.name,
         secure_channel=settings.approval.secure_channel,
+        check_within=timedelta(days=settings.knowledge.check_days),
     )
     return Product(
         settings=settings,
@@ -363,6 +378,14 @@ def _wire(settings: Settings, clock: Clock, on_taken_in: Callable[[TakenIn], Non
             judge=reader.judge,
         ),
         approval=approval,
+        suggesting=Suggesting(
+            queries=store.queries,
+            letters=letters,
+            redraft=redraft,
+            approval=approval,
+            clock=clock,
+            check_within=timedelta(days=settings.knowledge.check_days),
+        ),
         promising=Promising(store=store, queries=store.queries, letters=letters, rules=rules, clock=clock),
         clock=clock,
         owner=owner,

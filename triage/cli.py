@@ -31,6 +31,8 @@ models = typer.Typer(help="Models made from feedback: see, compare, put in use, 
 app.add_typer(models, name="model")
 letters = typer.Typer(help="Acknowledgements: see what senders read, check your own texts.", no_args_is_help=True)
 app.add_typer(letters, name="letters")
+knowledge = typer.Typer(help="The answer blocks that drafts are built from.", no_args_is_help=True)
+app.add_typer(knowledge, name="knowledge")
 
 Json = Annotated[bool, typer.Option("--json", help="JSON Lines on stdout, one compact object a line.")]
 
@@ -297,6 +299,16 @@ def letters_check() -> None:
     from triage.commands.letters import check as run
 
     raise typer.Exit(run())
+
+
+@knowledge.command("check")
+def knowledge_check(json: Json = False) -> None:
+    """Whether every answer block has its sources, dates, language level and questions; exit 1 when one must be mended.
+
+    What is only stale, or should be looked up anew, is listed and fails nothing."""
+    from triage.commands.knowledge import check as run
+
+    raise typer.Exit(run(as_json=json))
 
 
 @users.command("add")

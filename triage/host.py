@@ -353,7 +353,7 @@ def create_web_app(product: Product, *, health: Callable[[], dict[str, object]])
     return create_app(
         queries=product.store.queries,
         accounts=product.store.accounts,
-        acts=StaffActs(product.casework, product.approval, product.promising, product.models),
+        acts=StaffActs(product.casework, product.approval, product.promising, product.suggesting, product.models),
         settings=settings.web,
         organisation=settings.organisation,
         clock=product.clock,

@@ -301,6 +301,18 @@ class LettersSettings(_Section):
     directory: Path
 
 
+class KnowledgeSettings(_Section):
+    check_days: int = Field(ge=1, le=3650)
+
+
+class ZorgkantoorSettings(_Section):
+    """Who executes the Wlz in a region and how to reach it, as the organisation confirmed it on a day."""
+
+    name: str = Field(min_length=1)
+    telephone: str = Field(min_length=1)
+    confirmed_on: date
+
+
 class LogSettings(_Section):
     level: Literal["debug", "info", "warning", "error"]
     format: Literal["lines", "json"]
@@ -324,6 +336,8 @@ class Settings(BaseSettings):
     mail: MailSettings
     telephone: TelephoneSettings
     letters: LettersSettings
+    knowledge: KnowledgeSettings
+    zorgkantoren: Mapping[str, ZorgkantoorSettings]
     calendar: CalendarSettings
     alerts: AlertSettings
     secure_mail: SecureMailSettings
@@ -393,6 +407,9 @@ class Settings(BaseSettings):
         rows: list[tuple[str, str]] = []
         for name in type(self).model_fields:
             value = getattr(self, name)
+            if isinstance(value, Mapping):
+                rows.extend((f"{name}.{key}", str(item)) for key, item in value.items())
+                continue
             if not isinstance(value, _Section):
                 rows.append((name, str(value)))
                 continue

@@ -119,7 +119,7 @@ def loket(tmp_path: Path, chromium: Browser) -> Iterator[Loket]:
     app = create_app(
         queries=harness.store.queries,
         accounts=harness.store.accounts,
-        acts=StaffActs(harness.casework, harness.approval, harness.promising, chooser),
+        acts=StaffActs(harness.casework, harness.approval, harness.promising, harness.suggesting, chooser),
         settings=WebSettings(
             host="127.0.0.1", port=0, public_url="", session_hours=9, login_failures=5, require_totp=False
         ),

@@ -35,6 +35,7 @@ from triage.services.relay import Relay, RelayReport
 from triage.services.renewing import Renewing
 from triage.services.rescreen import Rescreen
 from triage.services.sent_there import SentThere
+from triage.services.suggesting import Suggesting
 from triage.services.taking_in import TakenIn, TakingIn
 from triage.services.watch import DeadlineWatch
 from triage.settings import Organisation, TelephoneSettings
@@ -235,6 +236,14 @@ class Harness:
             undo=timedelta(seconds=20),
             own_addresses=(US,),
             organisation_name="Juiste Loket",
+        )
+        self.suggesting = Suggesting(
+            queries=self.store.queries,
+            letters=self.letters,
+            redraft=redraft,
+            approval=self.approval,
+            clock=self.clock,
+            check_within=timedelta(days=365),
         )
 
     def clock(self) -> datetime:

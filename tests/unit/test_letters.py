@@ -21,7 +21,9 @@ from triage.core.sla import SlaRules, dutch_date, terms_for
 from triage.core.workdays import AMSTERDAM, WorkCalendar
 from triage.errors import ConfigError
 from triage.ports import DraftContent, Envelope
+from triage.services.draft_text import Zorgkantoor
 from triage.services.letters import Letter, Letters
+from triage.services.places import find_place
 from triage.services.wording import as_blocks, closings, english_date, spell_out_laws
 
 
@@ -230,53 +232,64 @@ def test_a_draft_for_one_law() -> None:
 
 
 def test_the_route_of_disagreement_follows_the_law() -> None:
-    zvw = letters().draft(a_mail("minder wijkverpleging"), assessed(("zvw",), ("T11",)), a_case()).body
-    assert "heroverweging" in zvw and "SKGZ" in zvw and "bezwaar" not in zvw
-    wlz = letters().draft(a_mail("afwijzing"), assessed(("wlz",), ("T01",)), a_case()).body
+    mail = a_mail("Ik krijg ineens minder uren wijkverpleging. Wat kan ik doen?")
+    zvw = letters().draft(mail, assessed(("zvw",), ("T11",)), a_case()).body
+    assert "heroverweging" in zvw and "SKGZ" in zvw and "artikel 6:7" not in zvw and "bezwaar maken bij" not in zvw
+    mail = a_mail("Het CIZ heeft de aanvraag voor mijn moeder afgewezen.")
+    wlz = letters().draft(mail, assessed(("wlz",), ("T01",)), a_case()).body
     assert "besluit van het CIZ" in wlz and "artikel 6:7" in wlz
 
 
 def test_two_laws_put_the_border_first() -> None:
-    found = letters().choices(a_mail("verzorging"), assessed(("jeugdwet", "zvw"), ("T19",)))
+    mail = a_mail("Gemeente en verzekeraar wijzen naar elkaar voor het wassen en aankleden van mijn kind met autisme.")
+    found = letters().drafts.choose(mail, assessed(("jeugdwet", "zvw"), ("T19",)))
     assert found[0].block.id == "verzorging-kind" and "laws:jeugdwet,zvw" in found[0].reasons
-    found = letters().choices(a_mail("x"), assessed(("wmo", "zvw"), ("T13", "T29")))
+    mail = a_mail("Kan mijn man kort worden opgenomen, of heet dat respijtzorg omdat ik het niet meer volhoud?")
+    found = letters().drafts.choose(mail, assessed(("wmo", "zvw"), ("T13", "T29")))
     assert found[0].block.id == "elv-of-respijt"
 
 
 @pytest.mark.parametrize(
-    ("laws", "topics", "urgency", "first"),
+    ("text", "laws", "topics", "urgency", "first"),
     [
-        (("zvw",), ("T16",), Urgency.PALLIATIVE, "palliatief-thuis"),
-        (("wlz",), ("T16",), Urgency.PALLIATIVE, "palliatief-wlz"),
-        (("wlz", "zvw"), ("T17",), Urgency.PALLIATIVE, "hospice"),
-        (("zvw",), ("T15",), Urgency.TRANSFER, "ziekenhuis-ontslag"),
-        (("wlz",), ("T06",), Urgency.TRANSFER, "wlz-crisis"),
-        (("wmo",), ("T24",), Urgency.PALLIATIVE, "wmo-spoed"),
+        ("Mijn man wil thuis sterven. Wie regelt dat?", ("zvw",), ("T16",), Urgency.PALLIATIVE, "palliatief-thuis"),
+        ("Ma sterft, met Wlz. Kan er zorg bij?", ("wlz",), ("T16",), Urgency.PALLIATIVE, "palliatief-wlz"),
+        ("Hoe krijg ik vader in een hospice?", ("wlz", "zvw"), ("T17",), Urgency.PALLIATIVE, "hospice"),
+        ("Pa moet morgen het ziekenhuis uit.", ("zvw",), ("T15",), Urgency.TRANSFER, "ziekenhuis-ontslag"),
+        ("Ma dwaalt en kan nu niet meer thuis zijn.", ("wlz",), ("T06",), Urgency.TRANSFER, "wlz-crisis"),
+        ("Het huishouden lukt niet in deze fase.", ("wmo",), ("T24",), Urgency.PALLIATIVE, "wmo-spoed"),
     ],
 )
 def test_an_urgent_draft_begins_with_the_first_step_and_a_number(
-    laws: tuple[str, ...], topics: tuple[str, ...], urgency: Urgency, first: str
+    text: str, laws: tuple[str, ...], topics: tuple[str, ...], urgency: Urgency, first: str
 ) -> None:
-    found = assessed(laws, topics, urgency)
-    assert letters().choices(a_mail(), found)[0].block.id == first
-    body = letters().draft(a_mail(), found, a_case()).body
+    found, mail = assessed(laws, topics, urgency), a_mail(text)
+    assert first in [choice.block.id for choice in letters().drafts.choose(mail, found)]
+    says_little = a_mail("Wie beslist hierover?")
+    for one in (mail, says_little):
+        assert any(urgency in choice.block.urgency for choice in letters().drafts.choose(one, found))
+    body = letters().draft(mail, found, a_case()).body
     assert body.index("Wat u nu eerst kunt doen") < body.index("030 789 78 78") < body.index("Kort antwoord")
     assert body.index("1. ") < body.index("Kort antwoord")
 
 
 def test_a_regular_question_never_gets_an_urgent_block() -> None:
-    for topic in ("T16", "T17"):
-        for choice in letters().choices(a_mail("hospice"), assessed(("zvw",), (topic,))):
+    """To write of the last phase of life to who did not ask would be cruel; a person may still choose such a block."""
+    mail = a_mail("Mijn man is vorig jaar in een hospice overleden. Moet ik daar nog eigen risico voor betalen?")
+    for topic in ("T16", "T17", "T33"):
+        found = assessed(("zvw",), (topic,))
+        for choice in letters().drafts.choose(mail, found):
             assert "regular" in choice.block.urgency
+        assert "hospice" in {choice.block.id for choice in letters().drafts.suggest(mail, found)}
 
 
 def test_assumed_urgency_does_not_choose() -> None:
     guessed = assessed(("wmo",), ("T28",), Urgency.PALLIATIVE, band=Band.POSSIBLE, band_reason="no_model")
-    assert letters().choices(a_mail("taxi"), guessed)[0].block.id == "vervoer"
+    assert letters().drafts.choose(a_mail("taxi"), guessed)[0].block.id == "vervoer"
 
 
 def test_unclear_or_uncovered_questions_get_questions_back() -> None:
-    for found in (assessed(("wmo",), ("T24",), laws_unclear=True), assessed(), assessed((), ("T36",))):
+    for found in (assessed(("wmo",), ("T24",), laws_unclear=True), assessed(), assessed((), ("T20",))):
         body = letters().draft(a_mail("ik weet het niet"), found, a_case()).body
         assert "Wat wij nog van u willen weten" in body and "3. " in body
         assert "Kort antwoord" not in body and "artikel" not in body
@@ -288,14 +301,49 @@ def test_an_unclear_urgent_question_still_gets_its_first_step() -> None:
     assert "Wat u nu eerst kunt doen" in body and "Wat wij nog van u willen weten" in body
 
 
+def test_a_block_that_shares_neither_act_nor_topic_is_left_to_people() -> None:
+    mail = a_mail("Waar vraag ik een traplift aan en wie betaalt de aanpassing van mijn woning?")
+    foreign = assessed(("zvw",), ("T12",))
+    assert "woningaanpassing" in {choice.block.id for choice in letters().drafts.suggest(mail, foreign)}
+    assert "woningaanpassing" not in {choice.block.id for choice in letters().drafts.choose(mail, foreign)}
+    found = assessed(("wmo",), ("T27",))
+    assert letters().drafts.choose(mail, found)[0].block.id == "woningaanpassing"
+
+
+def test_unchecked_statements_reach_a_draft_only_when_ticked() -> None:
+    blocks = [block for block in letters().knowledge.blocks if block.to_check]
+    assert len(blocks) >= 8
+    found, mail = assessed(("wlz",)), a_mail()
+    for block in blocks:
+        body = letters().draft(mail, found, a_case(), blocks=[block]).body
+        assert not [one for one in block.to_check if one in body]
+        ticked = block.to_check[0]
+        body = letters().draft(mail, found, a_case(), blocks=[block], statements=[ticked]).body
+        assert [one for one in block.to_check if one in body] == [ticked]
+
+
+def test_a_zorgkantoor_is_named_only_when_it_was_confirmed() -> None:
+    mail = a_mail("Wij wonen in Zutphen. Mijn moeder wacht met een indicatie op een plek. Wie helpt zoeken?")
+    found = assessed(("wlz",), ("T03",))
+    body = letters().draft(mail, found, a_case()).body
+    assert "het zorgkantoor van de regio Apeldoorn/Zutphen. Hoe u dat bereikt, leest u hier: https://" in body
+    code = next(one.region_code for one in [find_place(mail.new_text).gemeente] if one)
+    confirmed = make_letters(zorgkantoren={code: Zorgkantoor("Zorgkantoor Oost", "0800 000 00 00")})
+    body = confirmed.draft(mail, found, a_case()).body
+    assert "Dat is Zorgkantoor Oost. Het telefoonnummer is 0800 000 00 00." in body and "leest u hier" not in body
+    elsewhere = make_letters(zorgkantoren={"ZK00": Zorgkantoor("Zorgkantoor Oost", "0800 000 00 00")})
+    assert "Zorgkantoor Oost" not in elsewhere.draft(mail, found, a_case()).body
+
+
 def test_danger_puts_the_help_numbers_on_top() -> None:
-    body = letters().draft(a_mail(), assessed(("wmo",), ("T29",), danger=True), a_case()).body
+    mail = a_mail("Ik ben mantelzorger en kan niet meer. Wie neemt de zorg voor mijn man even over?")
+    body = letters().draft(mail, assessed(("wmo",), ("T29",), danger=True), a_case()).body
     assert body.index("Bel dan 112") < body.index("Kort antwoord")
 
 
 def test_outside_the_laws_and_thanks() -> None:
     body = letters().draft(a_mail("keuring wia uwv"), assessed((), ("T90",)), a_case()).body
-    assert "niet over de vier wetten" in body and "Welke wet en waarom" not in body
+    assert "een andere wet dan de vier" in body and "Welke wet en waarom" not in body
     body = letters().draft(a_mail("dank"), assessed((), ("T99",)), a_case()).body
     assert "Bedankt voor uw bericht." in body and "Wat wij nog" not in body
 
@@ -305,8 +353,9 @@ def test_english_mail_gets_an_english_draft() -> None:
     assert draft.subject == "Your question to the Juiste Loket [JL-2026-00042-K7]"
     assert draft.body.startswith("Dear Fatma Yıldız,\n\nThank you for your question about a home adaptation.")
     assert "Social Support Act (Wmo 2015)" in draft.body and "Kort antwoord" not in draft.body
-    without = letters().draft(a_mail("x"), assessed(("wlz", "wmo"), ("T30",), language="en"), a_case())
-    assert "What we still need to know" in without.body
+    block = replace(letters().knowledge.blocks[0], sections_en={})
+    without = letters().draft(a_mail("x"), assessed(("wmo",), ("T30",), language="en"), a_case(), blocks=[block])
+    assert "Kort" not in without.body and "What we still need to know" in without.body
 
 
 def test_who_gets_the_draft() -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pickle
 import tomllib
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from triage.bootstrap import confirmed_zorgkantoren
 from triage.errors import ConfigError
+from triage.services.draft_text import Zorgkantoor
 from triage.settings import ROOT, Settings, default_values, load_settings
 
 
@@ -255,4 +258,44 @@ def test_oauth_from_the_environment_for_microsoft_365(monkeypatch: pytest.Monkey
     assert shown["mailbox.oauth.client_secret"] == "(set)" and "geheim-7" not in str(shown)
     monkeypatch.setenv("TRIAGE_MAILBOX__OAUTH__CLIENTID", "x")
     with pytest.raises(ConfigError, match="did you mean TRIAGE_MAILBOX__OAUTH__CLIENT_ID"):
+        load_settings()
+
+
+ZORGKANTOOR = 'name = "Zorgkantoor Oost", telephone = "0800 000 00 00"'
+
+
+def test_a_confirmed_zorgkantoor_reaches_the_letters(tmp_path: Path) -> None:
+    assert dict(load_settings().zorgkantoren) == {}
+    (tmp_path / "local.toml").write_text(f"[zorgkantoren]\nZK02 = {{ {ZORGKANTOOR}, confirmed_on = 2026-11-23 }}\n")
+    settings = load_settings()
+    assert settings.zorgkantoren["ZK02"].confirmed_on == date(2026, 11, 23)
+    assert confirmed_zorgkantoren(settings) == {"ZK02": Zorgkantoor("Zorgkantoor Oost", "0800 000 00 00")}
+    assert "Zorgkantoor Oost" in dict(settings.shown())["zorgkantoren.ZK02"]
+
+
+@pytest.mark.parametrize(
+    ("local", "said"),
+    [
+        (f"ZK02 = {{ {ZORGKANTOOR} }}", r"zorgkantoren\.ZK02\.confirmed_on"),
+        (f'ZK02 = {{ {ZORGKANTOOR}, confirmed_on = "gisteren" }}', r"zorgkantoren\.ZK02\.confirmed_on"),
+        (f"ZK02 = {{ {ZORGKANTOOR}, confirmed_on = 2026-11-23, fax = 1 }}", r"unknown setting zorgkantoren\.ZK02\.fax"),
+        ('ZK02 = { name = "", telephone = "1", confirmed_on = 2026-11-23 }', r"zorgkantoren\.ZK02\.name"),
+    ],
+)
+def test_an_incomplete_zorgkantoor_is_named(tmp_path: Path, local: str, said: str) -> None:
+    (tmp_path / "local.toml").write_text(f"[zorgkantoren]\n{local}\n")
+    with pytest.raises(ConfigError, match=said):
+        load_settings()
+
+
+def test_an_unknown_region_is_refused_with_the_codes(tmp_path: Path) -> None:
+    (tmp_path / "local.toml").write_text(f"[zorgkantoren]\nZK99 = {{ {ZORGKANTOOR}, confirmed_on = 2026-11-23 }}\n")
+    with pytest.raises(ConfigError, match=r"zorgkantoren\.ZK99: no region has this code; known are ZK01, ZK02, .*ZK31"):
+        confirmed_zorgkantoren(load_settings())
+
+
+@pytest.mark.parametrize("days", [0, 4000])
+def test_days_of_checking_have_bounds(tmp_path: Path, days: int) -> None:
+    (tmp_path / "local.toml").write_text(f"[knowledge]\ncheck_days = {days}\n")
+    with pytest.raises(ConfigError, match=r"knowledge\.check_days"):
         load_settings()

@@ -11,6 +11,7 @@ from classifiers.encoder import encoder_problem
 from triage.adapters.store import SqlStore
 from triage.bootstrap import (
     acknowledgement_texts,
+    confirmed_zorgkantoren,
     open_product_store,
     require_mail_settings,
     token_source,
@@ -50,6 +51,7 @@ def check() -> int:
 
 
 def _settings(settings: Settings) -> Iterable[str]:
+    confirmed_zorgkantoren(settings)
     require_mail_settings(settings)
     yield "all that is needed is set"
 

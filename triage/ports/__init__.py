@@ -8,7 +8,7 @@ from __future__ import annotations
 from triage.ports.accounts import Accounts, Credentials
 from triage.ports.clock import Clock
 from triage.ports.judgement import Classifier
-from triage.ports.letters import OTHER_LANGUAGE, SAMPLE_KINDS, AcknowledgementSamples, LetterText
+from triage.ports.letters import OTHER_LANGUAGE, SAMPLE_KINDS, AcknowledgementSamples, BlockSuggestion, LetterText
 from triage.ports.mailbox import (
     FolderStatus,
     FolderUse,
@@ -94,6 +94,7 @@ __all__ = [
     "AlertRow",
     "ApprovedReply",
     "AuditRow",
+    "BlockSuggestion",
     "CaseFilter",
     "CaseLink",
     "CasePage",

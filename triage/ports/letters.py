@@ -22,6 +22,22 @@ class LetterText:
     html: str
 
 
+@dataclass(frozen=True, slots=True)
+class BlockSuggestion:
+    """An answer block beside a case. `reasons` are codes such as "topic:T24"; `nearest` is the invented question that
+    the mail is most like; `statements` are sentences nobody checked, which a person may tick; `stale` tells in codes
+    why the block must be checked anew."""
+
+    id: str
+    title: str
+    in_draft: bool
+    reasons: tuple[str, ...]
+    nearest: str
+    statements: tuple[str, ...]
+    stale: tuple[str, ...]
+    recheck: str
+
+
 class AcknowledgementSamples(Protocol):
     """The texts that acknowledgements are written from, to look at."""
 

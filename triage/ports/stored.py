@@ -126,13 +126,15 @@ class NewMessage:
 
 @dataclass(frozen=True, slots=True)
 class DraftContent:
-    """What an approval binds to. Addresses are `local@domain`; order matters."""
+    """What an approval binds to. Addresses are `local@domain`; order matters. `blocks` are the ids of the answer blocks
+    that the text was made from, which are no part of what is sent."""
 
     to: tuple[str, ...]
     cc: tuple[str, ...]
     subject: str
     body: str
     attachments: tuple[str, ...] = ()
+    blocks: tuple[str, ...] = ()
 
     @property
     def sha256(self) -> str:

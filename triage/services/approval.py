@@ -15,6 +15,7 @@ from triage.core.case import CaseState, move
 from triage.core.gate import Finding, Found, GateFindings, SecureChannel, findings
 from triage.core.rights import Right, role_may
 from triage.core.sla import SlaRules, is_paused, resume
+from triage.core.workdays import local_date
 from triage.errors import ConflictError, NotAllowed
 from triage.ports import CasePage, Clock, DraftContent, DraftRevision, Queries, Store, User
 from triage.row_ids import new_row_id
@@ -36,10 +37,12 @@ class Approval:
         own_addresses: Sequence[str],
         organisation_name: str,
         secure_channel: SecureChannel = SecureChannel.ADVISE,
+        check_within: timedelta = timedelta(days=365),
     ) -> None:
         self._store, self._queries, self._letters, self._rules = store, queries, letters, rules
         self._clock, self._undo, self._own_addresses = clock, undo, tuple(own_addresses)
         self._organisation_name, self._secure_channel = organisation_name, secure_channel
+        self._check_within = check_within
 
     def save_draft(self, reference: str, *, user: User, base_revision: int, content: DraftContent) -> DraftRevision:
         """The next revision; takes back an approved one that still waits, and follows one that left.
@@ -74,7 +77,7 @@ class Approval:
             body=content.body,
             own_addresses=self._own_addresses,
             correspondents=page.correspondents,
-            stale=(),
+            stale=self._letters.knowledge.outdated(content.blocks, local_date(self._clock()), self._check_within),
             secure_channel=self._secure_channel,
         )
 

@@ -8,40 +8,28 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from triage.core.assessment import Assessment, Band, SenderType, Urgency
+from triage.core.assessment import Assessment
 from triage.errors import ConfigError
+from triage.services.block_choice import BlockIndex, Choice, urgency_weight
 
 SECTIONS = ("eerst", "kort", "waarom", "wie", "stappen", "oneens")
+TO_CHECK = "controleren"
+"""Statements that nobody has checked: none reaches a draft unless a person ticks it."""
+_FOR_PROFESSIONALS = " voor professionals"
 _MOST_BLOCKS = 3
-_LOWEST_SCORE = 2.4
-_SHARE_OF_BEST = 0.6
-_READ_CHARACTERS = 4000  # a question stands in the first page; the rest costs time and says nothing new
-_PROFESSIONALS = frozenset(
-    {
-        SenderType.PROFESSIONAL,
-        SenderType.GEMEENTE,
-        SenderType.INSURER,
-        SenderType.CIZ,
-        SenderType.CLIENT_SUPPORTER,
-    }
-)
-_REAL_REASONS = frozenset({"model", "rule", "softened_rule", "support_rule"})
-_TOPICS_OF = {
-    Urgency.PALLIATIVE: frozenset({"T16", "T17"}),
-    Urgency.TRANSFER: frozenset({"T06", "T13", "T14", "T15"}),
-}
+_NEAR = 1.0  # how far under the best one a further block may stand
+_LEAST, _LEAST_UNCLEAR = 2.5, 4.2  # score of the best block; the second when the law is unclear as well
 _STATUSES = frozenset({"verified", "unverified"})
-_OPTIONAL_KEYS = frozenset({"regulation", "source", "remedies", "remedy", "words", "only_with", "text_en"})
+_OPTIONAL_KEYS = frozenset({"regulation", "source", "remedies", "remedy", "words", "only_with", "text_en", "recheck"})
 _KEYS = frozenset({"id", "title", "topics", "laws", "urgency", "audience", "responsible_body", "checked_on", "status"})
 
 
@@ -66,7 +54,7 @@ class Block:
     audience: tuple[str, ...]
     responsible_body: str
     checked_on: date
-    status: str  # verified; unverified: a newer version of the rule is known and was not read
+    status: str  # verified; unverified: it reaches a draft only when a person ticks it
     remedies: tuple[str, ...]
     remedy: str
     words: tuple[str, ...]
@@ -76,23 +64,33 @@ class Block:
     footnotes: tuple[Footnote, ...]
     sections: Mapping[str, tuple[str, ...]]
     sections_en: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    for_professionals: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # instead of those of the same name
+    to_check: tuple[str, ...] = ()
+    recheck: str = ""  # Dutch, for staff: what must be looked up anew
+    amounts: Mapping[str, int] = field(default_factory=dict)  # each amount in the text → the newest year that is known
 
+    def text(self, lang: str, *, professional: bool) -> Mapping[str, tuple[str, ...]]:
+        """The sections of a letter in this language to this kind of reader; empty when the block is not in it."""
+        if lang == "en":
+            return self.sections_en
+        return {**self.sections, **self.for_professionals} if professional else self.sections
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A chosen block and why: "urgency:…", "topic:T24", "laws:wmo,zvw", "words:3"."""
-
-    block: Block
-    score: float
-    reasons: tuple[str, ...]
+    def stale(self, today: date, longest: timedelta) -> tuple[str, ...]:
+        """Why its text must be looked at anew: `recheck`, `checked_long_ago`, `amount_of_an_earlier_year`."""
+        found = ["recheck"] if self.recheck else []
+        if today - self.checked_on > longest:
+            found.append("checked_long_ago")
+        if any(year < today.year for year in self.amounts.values()):
+            found.append("amount_of_an_earlier_year")
+        return tuple(found)
 
 
 class Knowledge:
     """All blocks, ready to be chosen from. Raises ConfigError that names file and fault when one cannot be used."""
 
     def __init__(self, folder: Path) -> None:
-        amounts = _read_amounts(folder / "amounts.toml")
-        self.blocks: tuple[Block, ...] = tuple(_read_block(path, amounts) for path in sorted(folder.glob("*.md")))
+        data = DatedData.read(folder)
+        self.blocks: tuple[Block, ...] = tuple(read_block(path, data) for path in sorted(folder.glob("*.md")))
         if not self.blocks:
             raise ConfigError(f"no answer blocks in {folder.name}")
         self.remedies: Mapping[str, Block] = {block.remedy: block for block in self.blocks if block.remedy}
@@ -100,142 +98,87 @@ class Knowledge:
             missing = [name for name in block.remedies if name not in self.remedies]
             if missing:
                 raise ConfigError(f"{block.id}.md names the remedy {missing[0]}, which no block has")
-        self._tokens, self._postings = _index(self.blocks)
+        self.questions: Mapping[str, Sequence[str]] = {
+            name: entry["questions"] for name, entry in read_toml(folder / "questions.toml").items()
+        }
+        unknown = sorted(set(self.questions) - {block.id for block in self.blocks})
+        if unknown:
+            raise ConfigError(f"questions.toml has questions for {unknown[0]}, which is no block")
+        self._index = BlockIndex(self.blocks, self.questions)
+
+    def outdated(self, ids: Collection[str], today: date, longest: timedelta) -> tuple[str, ...]:
+        """Titles of those blocks whose text may no longer hold: checked too long ago, or with an amount of an earlier
+        year. What `recheck` says of a source is for who keeps the blocks, not a question at every release."""
+        return tuple(
+            block.title for block in self.blocks if block.id in ids and set(block.stale(today, longest)) - {"recheck"}
+        )
+
+    def suggest(self, assessment: Assessment, text: str) -> tuple[Choice, ...]:
+        """The blocks that fit best, best first, with the reasons."""
+        return self._index.suggest(assessment, text)
 
     def choose(self, assessment: Assessment, text: str) -> tuple[Choice, ...]:
-        """At most three blocks that fit, best first; empty when nothing does or the laws are unclear.
+        """At most three blocks that fit, best first; empty when nothing does: then the draft asks the sender instead.
 
-        With unclear laws only the first steps of an urgent question are safe to give.
-        """
-        urgency = urgency_weight(assessment)
-        if assessment.laws_unclear and not urgency:
-            return ()
-        overlap, lower = self._overlap(text), text.lower()
-        ranked = sorted(
-            (
-                self._judge(block, assessment, urgency, overlap[number])
-                for number, block in enumerate(self.blocks)
-                if not block.only_with or any(word in lower for word in block.only_with)
-            ),
-            key=lambda choice: (-choice.score, choice.block.id),
-        )
-        best = ranked[0].score
-        if best < _LOWEST_SCORE:
-            return ()
-        chosen = [ranked[0]]
-        for choice in ranked[1:]:
-            if len(chosen) == _MOST_BLOCKS or choice.score < _LOWEST_SCORE:
-                break
-            # the main topic must be answered even when urgency chose the first block
-            needed = _answers_main_topic(choice.block, assessment) and not any(
-                _answers_main_topic(other.block, assessment) for other in chosen
-            )
-            near = choice.score >= best * _SHARE_OF_BEST and _brings_something(choice.block, chosen, assessment)
-            if needed or near:
-                chosen.append(choice)
+        Blocks that nobody verified are left to people, and so are those that share neither act nor topic with the
+        question. Words for the last phase of life reach nobody whose question is not urgent; an urgent one always gets
+        a block that says what to do first."""
+        urgent = bool(urgency_weight(assessment))
+        found = [
+            one
+            for one in self.suggest(assessment, text)
+            if _may_be_chosen(one) and (urgent or "regular" in one.block.urgency)
+        ]
+        best = found[0].score if found else 0.0
+        clear = best >= (_LEAST_UNCLEAR if assessment.laws_unclear else _LEAST)
+        chosen = [one for one in found[:_MOST_BLOCKS] if one.score >= best - _NEAR] if clear else []
+        if urgent and not any(assessment.urgency in one.block.urgency for one in chosen):
+            chosen = [*chosen[: _MOST_BLOCKS - 1], *self._first_step(assessment, text, needs_topic=bool(chosen))]
         return tuple(chosen)
 
-    def _judge(self, block: Block, assessment: Assessment, urgency: float, overlap: float) -> Choice:
-        score, reasons = 0.0, []
-        wanted, own = set(assessment.laws), set(block.laws)
-        if urgency and assessment.urgency in block.urgency:
-            score += urgency
-            reasons.append(f"urgency:{assessment.urgency}")
-        elif "regular" not in block.urgency:
-            return Choice(block, -9.0, ())
-        elif urgency:
-            score -= 1.0
-        for place, topic in enumerate(assessment.topics):
-            if topic in block.topics:
-                score += 3.0 if place == 0 else 1.2
-                reasons.append(f"topic:{topic}")
-        shared = wanted & own
-        if shared:
-            score += 1.0 + 0.5 * len(shared) - 0.3 * len(own - wanted) - 0.3 * len(wanted - own)
-            if wanted == own and len(own) == 2:
-                score += 1.6  # a block on the border between exactly these two laws goes first
-            reasons.append("laws:" + ",".join(law for law in assessment.laws if law in own))
-        elif wanted and own:
-            score -= 2.5
-        elif wanted != own:
-            score -= 1.0
-        audience = "professional" if assessment.sender_type in _PROFESSIONALS else "citizen"
-        if audience not in block.audience:
-            score -= 1.5
-        if overlap > 0:
-            score += min(3.0, 6.0 * overlap)
-            reasons.append(f"words:{overlap:.2f}")
-        return Choice(block, round(score, 3), tuple(reasons))
-
-    def _overlap(self, text: str) -> list[float]:
-        """TF-IDF similarity of each block with the words of the text, each word counted once; in [0, 1]."""
-        sums = [0.0] * len(self.blocks)
-        found = 0
-        for word in set(self._tokens(text[:_READ_CHARACTERS].lower())):
-            weights = self._postings.get(word)
-            if weights is not None:
-                found += 1
-                for number, weight in weights:
-                    sums[number] += weight
-        # a long mail touches more words by chance: divide by what a text of that many known words would weigh
-        norm: float = max(4, found) ** 0.5
-        return [min(1.0, total / norm) for total in sums]
+    def _first_step(self, assessment: Assessment, text: str, *, needs_topic: bool) -> list[Choice]:
+        """The likeliest block for this urgency; one of the same topic, and for this urgency alone, goes first."""
+        able = [
+            one
+            for one in self._index.suggest(assessment, text, most=len(self.blocks))
+            if one.block.status == "verified" and assessment.urgency in one.block.urgency
+        ]
+        of_topic = [one for one in able if _shares(one, "topic:")]
+        usable = of_topic or ([] if needs_topic else able)
+        return sorted(usable, key=lambda one: "regular" in one.block.urgency)[:1]
 
 
-def urgency_weight(assessment: Assessment) -> float:
-    """How much urgency counts in the words of a reply; 0 when it was only feared.
-
-    Band `possible` gives the short term to many who are not dying: to write to them of the last phase of life would
-    be cruel. Unless the main topic says the same, their draft is that of an ordinary question.
-    """
-    if assessment.urgency is Urgency.REGULAR:
-        return 0.0
-    if assessment.band is Band.URGENT:
-        return 4.0
-    agrees = bool(set(assessment.topics[:1]) & _TOPICS_OF[assessment.urgency])
-    return 2.0 if agrees and assessment.band_reason in _REAL_REASONS else 0.0
+def _shares(choice: Choice, kind: str) -> bool:
+    return any(reason.startswith(kind) for reason in choice.reasons)
 
 
-def _answers_main_topic(block: Block, assessment: Assessment) -> bool:
-    return bool(set(assessment.topics[:1]) & set(block.topics))
-
-
-def _brings_something(block: Block, chosen: Sequence[Choice], assessment: Assessment) -> bool:
-    """A further block must answer a topic or a law of the question that the chosen ones leave open."""
-    topics = {topic for choice in chosen for topic in choice.block.topics}
-    laws = {law for choice in chosen for law in choice.block.laws}
-    open_topics = set(assessment.topics) & set(block.topics) - topics
-    open_laws = set(assessment.laws) & set(block.laws) - laws
-    return bool(open_topics or open_laws)
-
-
-def _index(
-    blocks: Sequence[Block],
-) -> tuple[Callable[[str], list[str]], Mapping[str, tuple[tuple[int, float], ...]]]:
-    """A tokeniser and, per word, (block number, weight) of the TF-IDF matrix (rows of length 1)."""
-    from sklearn.feature_extraction.text import TfidfVectorizer  # two seconds to import: only who drafts pays
-
-    words_of_four_letters = r"(?u)\b[^\W\d_][\w-]{3,}\b|\b18\b"
-    vectorizer = TfidfVectorizer(lowercase=True, token_pattern=words_of_four_letters, sublinear_tf=True)
-    documents = [
-        " ".join([*(block.words * 3), block.title, block.title, *block.sections["kort"], *block.sections["waarom"]])
-        + " "
-        + " ".join(item for items in block.sections_en.values() for item in items)
-        for block in blocks
-    ]
-    matrix = vectorizer.fit_transform(documents).tocoo()
-    words = vectorizer.get_feature_names_out()
-    postings: dict[str, list[tuple[int, float]]] = defaultdict(list)
-    for row, column, weight in zip(matrix.row, matrix.col, matrix.data, strict=True):
-        postings[str(words[column])].append((int(row), float(weight)))
-    tokens: Callable[[str], list[str]] = vectorizer.build_tokenizer()
-    return tokens, {word: tuple(found) for word, found in postings.items()}
+def _may_be_chosen(choice: Choice) -> bool:
+    shares = not choice.block.laws or _shares(choice, "topic:") or _shares(choice, "laws:")
+    return choice.block.status == "verified" and shares
 
 
 # ---------------------------------------------------------------- reading the files
 
 
-def _read_amounts(path: Path) -> Mapping[str, Mapping[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class DatedData:
+    """Terms and amounts that blocks name instead of writing them: what changes has one place."""
+
+    terms: Mapping[str, Mapping[str, Any]]
+    amounts: Mapping[str, Mapping[str, Any]]
+
+    @classmethod
+    def read(cls, folder: Path) -> DatedData:
+        """Those of this folder. Raises ConfigError when a file cannot be read."""
+        return cls(read_toml(folder / "terms.toml"), read_toml(folder / "amounts.toml"))
+
+    def newest(self, amount: str) -> int:
+        """The newest year that the amount is known for."""
+        return max(int(key) for key in self.amounts[amount] if key.isdigit())
+
+
+def read_toml(path: Path) -> Mapping[str, Mapping[str, Any]]:
+    """A file of tables. Raises ConfigError that names it."""
     try:
         with path.open("rb") as file:
             return tomllib.load(file)
@@ -243,7 +186,8 @@ def _read_amounts(path: Path) -> Mapping[str, Mapping[str, Any]]:
         raise ConfigError(f"{path.name} cannot be read: {type(exc).__name__}") from None
 
 
-def _read_block(path: Path, amounts: Mapping[str, Mapping[str, Any]]) -> Block:
+def read_block(path: Path, data: DatedData) -> Block:
+    """One block. Raises ConfigError that names file and fault."""
     text = path.read_text(encoding="utf-8")
     parts = re.split(r"^\+\+\+\s*$", text, maxsplit=2, flags=re.MULTILINE)
     if len(parts) != 3 or parts[0].strip():
@@ -254,8 +198,10 @@ def _read_block(path: Path, amounts: Mapping[str, Mapping[str, Any]]) -> Block:
         raise ConfigError(f"{path.name}: the front matter is not valid TOML: {exc}") from None
     _check_keys(path.name, front)
     try:
-        sections = _sections(_with_amounts(parts[2], amounts, "nl"))
-        sections_en = _sections(_with_amounts(front.get("text_en", ""), amounts, "en"))
+        text, amounts = _filled(parts[2], data, "nl")
+        sections = dict(_sections(text))
+        text_en, amounts_en = _filled(front.get("text_en", ""), data, "en")
+        sections_en = _sections(text_en)
     except Exception as exc:  # Jinja2 raises many kinds; each means the same to who edits the file
         raise ConfigError(f"{path.name}: {exc}") from exc
     if not {"kort", "waarom", "wie"} <= sections.keys():
@@ -283,8 +229,16 @@ def _read_block(path: Path, amounts: Mapping[str, Mapping[str, Any]]) -> Block:
         words=tuple(front.get("words", ())),
         only_with=tuple(front.get("only_with", ())),
         footnotes=footnotes,
-        sections=sections,
+        sections={name: items for name, items in sections.items() if name in SECTIONS},
         sections_en=sections_en,
+        for_professionals={
+            name.removesuffix(_FOR_PROFESSIONALS): items
+            for name, items in sections.items()
+            if name.endswith(_FOR_PROFESSIONALS)
+        },
+        to_check=sections.get(TO_CHECK, ()),
+        recheck=front.get("recheck", ""),
+        amounts={**amounts, **amounts_en},
     )
 
 
@@ -301,19 +255,26 @@ def _check_keys(name: str, front: Mapping[str, Any]) -> None:
         raise ConfigError(f"{name}: checked_on must be a date such as 2026-11-22")
 
 
-def _with_amounts(text: str, amounts: Mapping[str, Mapping[str, Any]], language: str) -> str:
-    """The text with {{ amount('key') }} filled in, always with the year it holds for."""
+def _filled(text: str, data: DatedData, language: str) -> tuple[str, Mapping[str, int]]:
+    """The text with {{ term('key') }} and {{ amount('key') }} filled in, an amount with the year it holds for; and the
+    amounts that it names with that year."""
+    named: dict[str, int] = {}
+    value = "value_en" if language == "en" else "value"
+
+    def term(key: str) -> str:
+        if key not in data.terms:
+            raise ConfigError(f"terms.toml has no {key}")
+        return str(data.terms[key][value])
 
     def amount(key: str) -> str:
-        if key not in amounts:
+        if key not in data.amounts:
             raise ConfigError(f"amounts.toml has no {key}")
-        entry = amounts[key]
-        if language == "en":
-            return f"{entry['value_en']} ({entry['year']})"
-        return f"{entry['value']} (bedrag {entry['year']})"
+        named[key] = data.newest(key)
+        said = data.amounts[key][str(named[key])][value]
+        return f"{said} ({named[key]})" if language == "en" else f"{said} (bedrag {named[key]})"
 
     environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
-    return environment.from_string(text).render(amount=amount)
+    return environment.from_string(text).render(term=term, amount=amount), named
 
 
 def _sections(text: str) -> Mapping[str, tuple[str, ...]]:
@@ -321,8 +282,8 @@ def _sections(text: str) -> Mapping[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for part in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
         name, _, body = part.partition("\n")
-        if name.strip() not in SECTIONS:
-            raise ConfigError(f"unknown section {name.strip()}; known are {', '.join(SECTIONS)}")
+        if name.strip().removesuffix(_FOR_PROFESSIONALS) not in (*SECTIONS, TO_CHECK):
+            raise ConfigError(f"unknown section {name.strip()}; known are {', '.join((*SECTIONS, TO_CHECK))}")
         lines = [line.strip() for line in body.strip().splitlines()]
         if lines and lines[0].startswith("- "):
             found[name.strip()] = tuple(line.removeprefix("- ") for line in lines if line)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from email.parser import BytesHeaderParser
@@ -25,7 +25,6 @@ from triage.core.compose import (
     compose,
     header_address,
     is_writable,
-    person_name,
     reply_addresses,
     reply_subject,
     stable_message_id,
@@ -42,24 +41,18 @@ from triage.errors import ConfigError
 from triage.ports import DraftContent, Envelope, OutboxItem
 from triage.services.acknowledgement import AcknowledgementTexts
 from triage.services.correction_texts import CorrectionTexts
-from triage.services.knowledge import Block, Choice, Footnote, Knowledge, urgency_weight
+from triage.services.draft_text import DraftTexts, Zorgkantoor, language_of
+from triage.services.knowledge import Block, Knowledge
 from triage.services.wording import (
-    ENGLISH_MONTHS,
     as_plain,
     noon,
-    spell_out_laws,
     telephone_hours,
 )
 from triage.settings import Organisation, TelephoneSettings
 
 DRAFT_SUBJECT = {"nl": "Uw vraag aan het Juiste Loket", "en": "Your question to the Juiste Loket"}
-# A place-holder, so that the gate stops the reply until a person has looked and taken it out.
-UNVERIFIED = {"nl": "[[controleer deze regel: {title}]]", "en": "[[check this rule: {title}]]"}
 _PLACEHOLDER = re.compile(r"\[\[[^\[\]\n]{0,300}\]\]")
 _MOST_REFERENCES_NAMED = 40
-_MOST_STEPS = 6
-
-_Part = tuple[Block, Mapping[str, tuple[str, ...]]]  # a block and its sections in the language of the letter
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +123,7 @@ class Letters:
         reverse_path_fallback: str,
         calendar: WorkCalendar,
         own_addresses: Sequence[str],
+        zorgkantoren: Mapping[str, Zorgkantoor] | None = None,
     ) -> None:
         """`own_texts` is the folder with texts of the organisation that replace those in `templates`."""
         self._organisation, self._telephone = organisation, telephone
@@ -144,14 +138,9 @@ class Letters:
         self.acknowledgements.require_sound()
         self._corrections = CorrectionTexts(self.acknowledgements)
         self._corrections.require_sound()
-        self._replies = {
-            "nl": plain.get_template("replies/reply.txt.j2"),
-            "en": plain.get_template("replies/reply_en.txt.j2"),
-        }
+        self.drafts = DraftTexts(templates, plain, self.knowledge, zorgkantoren or {})
         self._alert = plain.get_template("alerts/alert.txt.j2")
         self._digest = plain.get_template("alerts/digest.txt.j2")
-        self._understood = _toml(templates / "replies" / "understood.toml")
-        self._words: list[dict[str, str]] = _toml(templates / "replies" / "words.toml")["word"]
         self._alerts = _toml(templates / "alerts" / "alerts.toml")
         self._hours = {"nl": telephone_hours(telephone.hours, "nl"), "en": telephone_hours(telephone.hours, "en")}
 
@@ -240,83 +229,28 @@ class Letters:
 
     # ---------------------------------------------------------------- reply
 
-    def draft(self, mail: ParsedMail, assessment: Assessment, case: Case) -> DraftContent:
-        """A reply to edit and approve, from the blocks that fit; never quotes the mail. `to` may be empty."""
-        lang = "en" if assessment.language == "en" else "nl"
-        choices = self.choices(mail, assessment)
-        blocks = [choice.block for choice in choices]
-        sections = [block.sections if lang == "nl" else block.sections_en for block in blocks]
-        answered = [(block, part) for block, part in zip(blocks, sections, strict=True) if part]
-        notes: list[Footnote] = []
-        why: list[str] = []
-        for block, part in answered:
-            for note in block.footnotes:
-                if note not in notes:
-                    notes.append(note)
-            marks = "".join(f"[{notes.index(note) + 1}]" for note in block.footnotes)
-            reasons = part.get("waarom", ("",))
-            to_check = UNVERIFIED[lang].format(title=block.title) if block.status == "unverified" else ""
-            why.extend([*reasons[:-1], " ".join(filter(None, (reasons[-1], marks, to_check)))])
-        disagree: list[str] = []
-        for remedy in self._remedies([block for block, _ in answered]):
-            part = remedy.sections if lang == "nl" else remedy.sections_en
-            if remedy.footnotes[0] not in notes:
-                notes.append(remedy.footnotes[0])
-            disagree.extend(f"{text} [{notes.index(remedy.footnotes[0]) + 1}]" for text in part.get("oneens", ()))
-        answer = " ".join(text for _, part in answered for texts in part.values() for text in texts)
-        body = self._replies[lang].render(
-            **self._common(lang),
-            salutation=_salutation(mail, lang),
-            understood=self._understanding(assessment, lang),
-            danger=assessment.danger,
-            thanks_only=assessment.topics[:1] == ("T99",) and not assessment.laws and not assessment.danger,
-            about_laws=any(block.laws for block, _ in answered),
-            words=[word for word in self._words if word["name"] in answer] if lang == "nl" else [],
-            first=self._first_steps(answered, assessment),
-            short=_gather(answered, "kort"),
-            why=why,
-            who=_gather(answered, "wie"),
-            steps=_gather(answered, "stappen")[:_MOST_STEPS],
-            ask=assessment.laws_unclear or not answered,
-            disagree=disagree,
-            footnotes=[_footnote(note, lang) for note in notes],
-        )
-        to = reply_addresses(mail, self._own)
+    def draft(
+        self,
+        mail: ParsedMail,
+        assessment: Assessment,
+        case: Case,
+        *,
+        blocks: Sequence[Block] | None = None,
+        statements: Collection[str] = (),
+    ) -> DraftContent:
+        """A reply to edit and approve; never quotes the mail. `to` may be empty. `blocks` None: those that the machine
+        chooses; `statements` are the unchecked ones that a person ticked."""
+        lang = language_of(assessment)
+        if blocks is None:
+            blocks = [choice.block for choice in self.drafts.choose(mail, assessment)]
+        body = self.drafts.write(mail, assessment, blocks, statements=statements, ourselves=self._common(lang))
         return DraftContent(
-            to=to, cc=(), subject=f"{DRAFT_SUBJECT[lang]} {case.subject_token}", body=spell_out_laws(body, lang)
+            to=reply_addresses(mail, self._own),
+            cc=(),
+            subject=f"{DRAFT_SUBJECT[lang]} {case.subject_token}",
+            body=body,
+            blocks=tuple(block.id for block in blocks),
         )
-
-    def choices(self, mail: ParsedMail, assessment: Assessment) -> tuple[Choice, ...]:
-        """The blocks a draft is built from, best first, with the reasons staff can see."""
-        text = assessment.judged_text or f"{mail.subject}\n\n{mail.new_text or mail.forwarded_text}"
-        return self.knowledge.choose(assessment, text)
-
-    @staticmethod
-    def _first_steps(answered: Sequence[_Part], assessment: Assessment) -> Sequence[str]:
-        """For an urgent question: what to do now, from the first block that says so."""
-        if not urgency_weight(assessment):
-            return ()
-        for block, part in answered:
-            if assessment.urgency in block.urgency and "eerst" in part:
-                return part["eerst"]
-        return ()
-
-    def _understanding(self, assessment: Assessment, lang: str) -> str:
-        for topic in assessment.topics[:1]:
-            if topic in self._understood["topics"]:
-                return str(self._understood["topics"][topic][lang])
-        if assessment.laws_unclear or not assessment.laws:
-            return ""
-        key = assessment.laws[0] if len(assessment.laws) == 1 else "several"
-        return str(self._understood["laws"][key][lang])
-
-    def _remedies(self, blocks: Sequence[Block]) -> Sequence[Block]:
-        """The blocks on objection that go with these, unless one of them says it all itself. The first footnote of
-        such a block is the rule its short text rests on."""
-        if any(block.remedy for block in blocks):
-            return ()
-        names = dict.fromkeys(name for block in blocks for name in block.remedies)
-        return [self.knowledge.remedies[name] for name in names]
 
     def reply(
         self,
@@ -469,29 +403,5 @@ def _toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path.name} cannot be read: {type(exc).__name__}") from None
 
 
-def _salutation(mail: ParsedMail, lang: str) -> str:
-    sender = mail.from_addresses[0] if len(mail.from_addresses) == 1 else None
-    # a reply that goes to someone else must not greet the sender
-    elsewhere = sender is not None and any(other.normalised != sender.normalised for other in mail.reply_to)
-    name = person_name(sender.display_name) if sender and not elsewhere else ""
-    if lang == "en":
-        return f"Dear {name or 'Sir or Madam'}"
-    return f"Geachte {name or 'heer/mevrouw'}"
-
-
 def _weekday(day: date) -> str:
     return dutch_date(noon(day)).partition(" ")[0].capitalize()
-
-
-def _gather(answered: Sequence[_Part], section: str) -> list[str]:
-    return list(dict.fromkeys(text for _, part in answered for text in part.get(section, ())))
-
-
-def _footnote(note: Footnote, lang: str) -> str:
-    if note.version_read is None:
-        return f"{note.name}: {note.url}"
-    if lang == "en":
-        read = note.version_read
-        return f"{note.name} (version of {read.day} {ENGLISH_MONTHS[read.month - 1]} {read.year}): {note.url}"
-    version = dutch_date(noon(note.version_read), year=True).partition(" ")[2]
-    return f"{note.name} (versie van {version}): {note.url}"

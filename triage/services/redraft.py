@@ -9,7 +9,7 @@ from datetime import datetime
 from triage.core.assessment import Assessment, SenderType
 from triage.core.case import Case
 from triage.core.mail import EmailAddress, ParsedMail
-from triage.ports import Queries, UnitOfWork
+from triage.ports import CasePage, Queries, UnitOfWork
 from triage.services.letters import Letters
 
 
@@ -34,11 +34,29 @@ class Redraft:
         latest = uow.latest_draft(case.id)
         if latest is None or latest.created_by != "system" or latest.outbox_id is not None:
             return
-        page = self._queries.case_page(case.reference)
+        asked = self._question(self._queries.case_page(case.reference), case, assessment=assessment, said=said or {})
+        if asked is None:
+            return
+        content = self._letters.draft(*asked, case)
+        if content != latest.content:
+            uow.add_draft(case.id, content, by="system", at=now)
+
+    def question_of(self, page: CasePage) -> tuple[ParsedMail, Assessment] | None:
+        """The newest received mail and its reading as it holds now, with what people said; None without a reading."""
+        return self._question(page, page.case)
+
+    @staticmethod
+    def _question(
+        page: CasePage,
+        case: Case,
+        *,
+        assessment: Assessment | None = None,
+        said: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> tuple[ParsedMail, Assessment] | None:
         received = [message for message in page.messages if message.direction == "in"]
         newest = assessment or page.assessment
         if newest is None or not received:
-            return
+            return None
         asked = received[-1]
         sender = (EmailAddress(asked.from_address, asked.from_name),) if asked.from_address else ()
         mail = ParsedMail(
@@ -60,6 +78,4 @@ class Redraft:
             band=case.band,
             danger=case.danger,
         )
-        content = self._letters.draft(mail, judged, case)
-        if content != latest.content:
-            uow.add_draft(case.id, content, by="system", at=now)
+        return mail, judged

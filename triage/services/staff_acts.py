@@ -8,13 +8,19 @@ from triage.services.approval import Approval
 from triage.services.casework import Casework
 from triage.services.models import Models
 from triage.services.promising import Promising
+from triage.services.suggesting import Suggesting
 
 
 class StaffActs:
     """All that people do, together; every act names its user."""
 
     def __init__(
-        self, casework: Casework, approval: Approval, promising: Promising, models: Models | None = None
+        self,
+        casework: Casework,
+        approval: Approval,
+        promising: Promising,
+        suggesting: Suggesting,
+        models: Models | None = None,
     ) -> None:
         self.claim = casework.claim
         self.release_claim = casework.release_claim
@@ -46,6 +52,8 @@ class StaffActs:
         self.findings_of = approval.findings_of
         self.undo_approval = approval.undo_approval
         self.reject_draft = approval.reject_draft
+        self.suggested_blocks = suggesting.suggested_blocks
+        self.compose_draft = suggesting.compose_draft
         self.proposed_correction = promising.proposed_correction
         self.send_correction = promising.send_correction
         self.dismiss_correction = promising.dismiss_correction

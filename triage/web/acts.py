@@ -6,13 +6,14 @@ it and ConflictError when somebody else was first; then nothing has changed.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import Protocol
 
 from triage.core.assessment import Band, SenderType, Urgency
 from triage.core.case import WaitingFor
 from triage.core.gate import Finding, Found
-from triage.ports import CasePage, CorrectionProposal, DraftContent, DraftRevision, User
+from triage.ports import BlockSuggestion, CasePage, CorrectionProposal, DraftContent, DraftRevision, User
 
 
 class CaseActs(Protocol):
@@ -52,6 +53,14 @@ class CaseActs(Protocol):
     def correct_sender_type(self, reference: str, *, user: User, version: int, sender_type: SenderType) -> None: ...
     def correct_topics(self, reference: str, *, user: User, version: int, topics: tuple[str, ...]) -> None:
         """One to three known codes, the weightiest first, without repeats."""
+
+    def suggested_blocks(self, page: CasePage) -> Sequence[BlockSuggestion]:
+        """Answer blocks for this case: those of the draft, those that fit, then the rest (without reasons)."""
+
+    def compose_draft(
+        self, reference: str, *, user: User, base_revision: int, blocks: Sequence[str], statements: Collection[str]
+    ) -> DraftRevision:
+        """The next revision, written from these blocks and ticked statements. NotFound for an unknown block."""
 
     def note(self, reference: str, *, user: User, text: str) -> None: ...
 

@@ -57,6 +57,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "onderwerpen": ("ok", "Het onderwerp is verbeterd."),
     "notitie": ("ok", "De notitie is bewaard."),
     "bewaard": ("ok", "Het concept is bewaard."),
+    "nieuw-concept": ("ok", "Het concept is opnieuw gemaakt. De tekst van daarvoor staat bij ‘Eerdere versies’."),
     "goedgekeurd": ("ok", "U hebt het antwoord goedgekeurd."),
     "ingetrokken": ("ok", "De goedkeuring is ingetrokken. Er is niets verstuurd."),
     "teruggegeven": ("ok", "Het concept is teruggegeven. De reden staat bij de notities."),

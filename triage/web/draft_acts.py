@@ -22,6 +22,7 @@ NEWER_TEXT = (
 NEW_MESSAGE = "De vrager heeft intussen weer geschreven. Lees eerst het nieuwe bericht. Uw tekst is bewaard."
 ALREADY_APPROVED = "Dit antwoord is al goedgekeurd of verstuurd. Uw tekst staat nog in het veld."
 NOT_NOW = "Dit mag niet in de stand waarin de zaak nu is. Uw tekst staat nog in het veld."
+NOT_COMPOSED = "Het concept is intussen veranderd of goedgekeurd. Hieronder staat de nieuwe stand. Er is niets gedaan."
 STOPPED = "De controle houdt deze mail tegen. Uw tekst is bewaard."
 NOT_TICKED = "De mail is nog niet verstuurd. Kijk eerst na wat hieronder staat en vink het aan. Uw tekst is bewaard."
 
@@ -128,6 +129,25 @@ def _approval_overtaken(visit: Visit, reference: str, revision: DraftRevision, s
     if sum(message.direction == "in" for message in fresh.messages) > seen:
         return show_case(visit, reference, problem=Problem(NEW_MESSAGE, 409))
     return show_case(visit, reference, problem=Problem(ALREADY_APPROVED, 409))
+
+
+def compose_screen(visit: Visit) -> Response:
+    """A new draft from the answer blocks that the person ticked."""
+    reference = visit.part("reference")
+    chosen = visit.form.list("blok", longest=100)
+    blocks = tuple(dict.fromkeys(one for one in (*chosen, visit.form.line("nog", longest=100)) if one))
+    try:
+        visit.desk.acts.compose_draft(
+            reference,
+            user=visit.user,
+            base_revision=visit.form.number("basis"),
+            blocks=blocks,
+            statements=visit.form.list("zin", longest=2000),
+        )
+    except ConflictError:
+        return show_case(visit, reference, problem=Problem(NOT_COMPOSED, 409, act="blokken"))
+    visit.desk.on_access(visit.user, reference, "draft_saved")
+    return visit.done(f"/zaak/{reference}", "nieuw-concept", "#antwoord")
 
 
 def undo_screen(visit: Visit) -> Response:

@@ -48,6 +48,10 @@ class Form:
             raise BadForm(name)
         return _CONTROL.sub("", value.replace("\r\n", "\n").replace("\r", "\n"))
 
+    def list(self, name: str, *, longest: int = 1000) -> tuple[str, ...]:
+        """Every value of a field that may stand several times, each as `text` gives it."""
+        return tuple(Form({name: [value]}).text(name, longest=longest) for value in self.fields.get(name, ()))
+
     def line(self, name: str, *, longest: int = 1000) -> str:
         """One stripped line: line breaks become spaces."""
         return " ".join(self.text(name, longest=longest).split("\n")).strip()

@@ -155,3 +155,13 @@ def week_words(week: str) -> str:
     """'week 47 van 2026' for "2026-W47"."""
     year, _, number = week.partition("-W")
     return f"week {int(number)} van {year}" if number.isdigit() else week
+
+
+def block_reason_words(reason: str) -> str:
+    """Why an answer block fits, from a code such as "topic:T24" or "laws:wmo,zvw"."""
+    kind, _, value = reason.partition(":")
+    if kind == "laws":
+        return " en ".join(word(law, "law") for law in value.split(","))
+    if kind in ("topic", "urgency"):
+        return word(value, kind)
+    return word(kind, "block_reason")

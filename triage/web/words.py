@@ -28,6 +28,12 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "band": {"urgent": "Dringend", "possible": "Mogelijk dringend", "normal": "Gewoon"},
     "found_late": {"missed_urgent": "door een mens", "found_late": "door een nieuwe beoordeling"},
     "danger": {"yes": "mogelijk gevaar", "no": "geen gevaar"},
+    "stale": {
+        "recheck": "Dit blok moet opnieuw worden nagekeken.",
+        "checked_long_ago": "Dit blok is lang geleden nagekeken.",
+        "amount_of_an_earlier_year": "In dit blok staat een bedrag van een eerder jaar.",
+    },
+    "block_reason": {"question": "lijkt op vragen van dit blok"},
     "clock": {
         "on_time": "Op tijd",
         "at_risk": "Bijna te laat",

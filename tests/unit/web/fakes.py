@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -27,6 +27,7 @@ from triage.ports import (
     AcknowledgementView,
     AlertRow,
     AuditRow,
+    BlockSuggestion,
     CaseFilter,
     CasePage,
     CaseRow,
@@ -213,6 +214,14 @@ class Helpdesk:
     model_trouble: Exception | None = None
     weeks: Sequence[WeekReport] = ()
     judged: Sequence[JudgedPromise] = ()
+    suggestions: Sequence[BlockSuggestion] = (
+        BlockSuggestion(
+            "toegang-wlz", "Toegang tot de Wlz", False, ("topic:T01", "laws:wlz", "question"),
+            "Hoe vraag ik de Wlz aan?",
+            ("Alleen <volwassenen> kunnen dat.",), ("recheck",), "Controleer het artikelnummer.",
+        ),
+        BlockSuggestion("elv", "Eerstelijnsverblijf", False, (), "", (), (), ""),
+    )  # fmt: skip
     dismissed: set[str] = field(default_factory=set)  # corrections that somebody found not needed
 
     def put(self, page: CasePage) -> CasePage:
@@ -549,6 +558,22 @@ class Helpdesk:
             raise ConflictError("a newer text")
         self._note(reference, user, reason)
         self.done.append(("reject_draft", reference))
+
+    def suggested_blocks(self, page: CasePage) -> Sequence[BlockSuggestion]:
+        used = page.drafts[0].content.blocks if page.drafts else ()
+        return [replace(one, in_draft=one.id in used) for one in self.suggestions]
+
+    def compose_draft(
+        self, reference: str, *, user: User, base_revision: int, blocks: Sequence[str], statements: Collection[str]
+    ) -> DraftRevision:
+        if not set(blocks) <= {one.id for one in self.suggestions}:
+            raise NotFound("no such block")
+        content = replace(
+            self.case_page(reference).drafts[0].content,
+            body=f"Blokken: {', '.join(blocks)}. {' '.join(statements)}",
+            blocks=tuple(blocks),
+        )
+        return self.save_draft(reference, user=user, base_revision=base_revision, content=content)
 
     def proposed_correction(self, page: CasePage) -> CorrectionProposal | None:
         if not needs_correction(page.case, page.compared, self.clock()) or page.case.reference in self.dismissed:
