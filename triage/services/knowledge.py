@@ -17,7 +17,7 @@ from typing import Any
 from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from triage.core.assessment import Assessment
+from triage.core.assessment import Assessment, Band, Urgency
 from triage.errors import ConfigError
 from triage.services.block_choice import BlockIndex, Choice, urgency_weight
 
@@ -25,8 +25,9 @@ SECTIONS = ("eerst", "kort", "waarom", "wie", "stappen", "oneens")
 TO_CHECK = "controleren"
 """Statements that nobody has checked: none reaches a draft unless a person ticks it."""
 _FOR_PROFESSIONALS = " voor professionals"
-_MOST_BLOCKS = 3
-_NEAR = 1.0  # how far under the best one a further block may stand
+_MOST_BLOCKS = 2
+_LIKE_ENOUGH = 6  # of the blocks that fit best
+_NEAR = 0.8  # how far under the best one a further block may stand
 _LEAST, _LEAST_UNCLEAR = 2.5, 4.2  # score of the best block; the second when the law is unclear as well
 _STATUSES = frozenset({"verified", "unverified"})
 _OPTIONAL_KEYS = frozenset({"regulation", "source", "remedies", "remedy", "words", "only_with", "text_en", "recheck"})
@@ -118,11 +119,11 @@ class Knowledge:
         return self._index.suggest(assessment, text)
 
     def choose(self, assessment: Assessment, text: str) -> tuple[Choice, ...]:
-        """At most three blocks that fit, best first; empty when nothing does: then the draft asks the sender instead.
+        """At most two blocks that fit, best first; empty when nothing does: then the draft asks the sender instead.
 
         Blocks that nobody verified are left to people, and so are those that share neither act nor topic with the
-        question. Words for the last phase of life reach nobody whose question is not urgent; an urgent one always gets
-        a block that says what to do first."""
+        question. Words for the last phase of life reach nobody whose question is not urgent; one in the band urgent
+        always gets a block that says what to do first."""
         urgent = bool(urgency_weight(assessment))
         found = [
             one
@@ -132,15 +133,18 @@ class Knowledge:
         best = found[0].score if found else 0.0
         clear = best >= (_LEAST_UNCLEAR if assessment.laws_unclear else _LEAST)
         chosen = [one for one in found[:_MOST_BLOCKS] if one.score >= best - _NEAR] if clear else []
-        if urgent and not any(assessment.urgency in one.block.urgency for one in chosen):
+        surely = assessment.band is Band.URGENT
+        if surely and not any(assessment.urgency in one.block.urgency for one in chosen):
             chosen = [*chosen[: _MOST_BLOCKS - 1], *self._first_step(assessment, text, needs_topic=bool(chosen))]
         return tuple(chosen)
 
     def _first_step(self, assessment: Assessment, text: str, *, needs_topic: bool) -> list[Choice]:
         """The likeliest block for this urgency; one of the same topic, and for this urgency alone, goes first."""
+        # what is said of the last phase of life must be like the mail: a false alarm would be cruel
+        most = len(self.blocks) if assessment.urgency is Urgency.TRANSFER else _LIKE_ENOUGH
         able = [
             one
-            for one in self._index.suggest(assessment, text, most=len(self.blocks))
+            for one in self._index.suggest(assessment, text, most=most)
             if one.block.status == "verified" and assessment.urgency in one.block.urgency
         ]
         of_topic = [one for one in able if _shares(one, "topic:")]

@@ -97,4 +97,4 @@ def test_a_draft_on_a_block_that_was_checked_long_ago_must_be_ticked(desk: Harne
     desk.now += timedelta(days=400)
     found = next(one for one in desk.approval.findings_of(page(desk)) if one.finding is Finding.STALE_BLOCK)
     titles = {block.title for block in desk.letters.knowledge.blocks if block.id in shown.drafts[0].content.blocks}
-    assert set(found.what) == titles
+    assert set(found.where) == titles
