@@ -285,4 +285,5 @@ def content_from(value: Mapping[str, Any]) -> DraftContent:
         subject=value.get("subject", ""),
         body=value.get("body", ""),
         attachments=tuple(value.get("attachments", ())),
+        blocks=tuple(value.get("blocks", ())),
     )

@@ -117,13 +117,17 @@ class NewMessage:
 
 @dataclass(frozen=True, slots=True)
 class DraftContent:
-    """What an approval binds to. Addresses are `local@domain`; order matters."""
+    """What an approval binds to. Addresses are `local@domain`; order matters.
+
+    `blocks` are the ids of the answer blocks whose text a draft began with, best first. They say where a text comes
+    from and are no part of what is approved."""
 
     to: tuple[str, ...]
     cc: tuple[str, ...]
     subject: str
     body: str
     attachments: tuple[str, ...] = ()
+    blocks: tuple[str, ...] = ()
 
     @property
     def sha256(self) -> str:

@@ -48,7 +48,8 @@ class Approval:
         self._organisation_name = organisation_name
 
     def save_draft(self, reference: str, *, user: User, base_revision: int, content: DraftContent) -> DraftRevision:
-        """The next revision; takes back an approved one that still waits, and follows one that left.
+        """The next revision; takes back an approved one that still waits, and follows one that left. The blocks stay
+        those of the text it began from; a letter after one that was sent begins empty, so it has none.
 
         Raises ConflictError when somebody saved a newer one than `base_revision`, or the approved one is on its way."""
         now = self._clock()
@@ -57,12 +58,16 @@ class Approval:
             latest = uow.latest_draft(case.id)
             if latest is not None and latest.revision != base_revision:
                 raise ConflictError("somebody else saved a newer text")
+            blocks = latest.content.blocks if latest is not None else ()
             if latest is not None and latest.outbox_id is not None:
                 if uow.cancel_outbox(latest.outbox_id):
                     uow.void_approval(case.id, latest.revision, by=user.id, at=now)
-                elif uow.outbox_state(latest.outbox_id) in ("due", "sending", "deferred"):
-                    raise ConflictError("this reply is already on its way")
-            revision = uow.add_draft(case.id, content, by=user.id, at=now)
+                else:
+                    state = uow.outbox_state(latest.outbox_id)
+                    if state in ("due", "sending", "deferred"):
+                        raise ConflictError("this reply is already on its way")
+                    blocks = () if state == "sent" else blocks
+            revision = uow.add_draft(case.id, replace(content, blocks=blocks), by=user.id, at=now)
             changed = taken_up(case, now, self._rules)
             if changed != case:
                 uow.save_case(changed)

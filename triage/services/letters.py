@@ -281,7 +281,11 @@ class Letters:
         )
         to = reply_addresses(mail, self._own)
         return DraftContent(
-            to=to, cc=(), subject=f"{DRAFT_SUBJECT[lang]} {case.subject_token}", body=spell_out_laws(body, lang)
+            to=to,
+            cc=(),
+            subject=f"{DRAFT_SUBJECT[lang]} {case.subject_token}",
+            body=spell_out_laws(body, lang),
+            blocks=tuple(block.id for block, _ in answered),
         )
 
     def choices(self, mail: ParsedMail, assessment: Assessment) -> tuple[Choice, ...]:
