@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from triage.adapters.rows import Sealer
 from triage.adapters.store_cases import CasePart
-from triage.adapters.tables import approvals, cases, drafts
+from triage.adapters.tables import approvals, block_use, cases, drafted_blocks, drafts
 from triage.adapters.views import content_from, content_json
+from triage.core.block_use import BlockUse
 from triage.errors import ConflictError
 from triage.ports import DraftContent, DraftRevision
 from triage.row_ids import new_row_id
@@ -39,6 +41,9 @@ class DraftPart(CasePart):
                 "content": sealed,
             },
         )
+        if by == "system" and content.blocks:
+            rows = [{"case_id": case_id, "block_id": name, "at": at} for name in dict.fromkeys(content.blocks)]
+            self._db.execute(self._upsert(drafted_blocks).on_conflict_do_nothing(), rows)
         return DraftRevision(case_id, revision, content, content.sha256, by, at)
 
     def latest_draft(self, case_id: str) -> DraftRevision | None:
@@ -47,7 +52,7 @@ class DraftPart(CasePart):
 
     def add_approval(
         self, case_id: str, revision: int, *, content_hash: str, by: str, at: datetime, outbox_id: str
-    ) -> None:
+    ) -> str:
         """Raises ConflictError unless `revision` is the newest, holds this content and is not approved yet."""
         self._lock_case(case_id)
         latest = self.latest_draft(case_id)
@@ -55,10 +60,11 @@ class DraftPart(CasePart):
             raise ConflictError("the draft was changed after it was read")
         if latest.approved_by is not None:
             raise ConflictError("the draft was approved already")
+        approval_id = new_row_id(at)
         self._add(
             approvals,
             {
-                "id": new_row_id(at),
+                "id": approval_id,
                 "case_id": case_id,
                 "revision": revision,
                 "content_key": self._keys.lookup(content_hash),
@@ -67,6 +73,15 @@ class DraftPart(CasePart):
                 "outbox_id": outbox_id,
             },
         )
+        return approval_id
+
+    def add_block_use(
+        self, approval_id: str, case_id: str, used: Mapping[str, BlockUse], *, drafted: int, at: datetime
+    ) -> None:
+        whose = {"approval_id": approval_id, "case_id": case_id, "drafted": drafted, "at": at}
+        rows = [{**whose, "block_id": name, "sentences": use.sentences, "kept": use.kept} for name, use in used.items()]
+        if rows:
+            self._db.execute(insert(block_use), rows)
 
     def void_approval(self, case_id: str, revision: int, *, by: str, at: datetime) -> None:
         self._db.execute(

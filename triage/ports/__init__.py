@@ -8,6 +8,7 @@ from __future__ import annotations
 from triage.ports.accounts import Accounts, Credentials
 from triage.ports.clock import Clock
 from triage.ports.judgement import Classifier
+from triage.ports.knowledge import BlockFigures, BlockSource, BlockView
 from triage.ports.letters import OTHER_LANGUAGE, SAMPLE_KINDS, AcknowledgementSamples, LetterText
 from triage.ports.mailbox import FolderStatus, KeptTokens, Mailbox, TokenSource, TokenState, TokenStore
 from triage.ports.models import (
@@ -79,6 +80,9 @@ __all__ = [
     "AcknowledgementView",
     "AlertRow",
     "AuditRow",
+    "BlockFigures",
+    "BlockSource",
+    "BlockView",
     "CaseFilter",
     "CaseLink",
     "CasePage",

@@ -11,6 +11,7 @@ from triage.core.assessment import Assessment, Band, SenderType, Urgency
 from triage.core.case import Case, CaseState, LinkKind, LinkState, WaitingFor
 from triage.core.mail import MessageKind
 from triage.core.promises import CaseEvent, Compared, Promise, compare
+from triage.ports.knowledge import BlockFigures
 from triage.ports.stored import DraftRevision, StaleReading
 
 
@@ -447,6 +448,10 @@ class Queries(Protocol):
     def notices_ending(self, *, after: datetime, before: datetime) -> Sequence[str]:
         """References of open cases with a notice of secure mail that nobody opened and that ends in (after, before],
         the first to end first."""
+
+    def block_figures(self, begin: datetime, end: datetime) -> Sequence[BlockFigures]:
+        """Of the blocks that stood in a draft, or in a reply that left, of [begin, end), by id. Of the approvals of one
+        machine's draft only the last one whose reply left counts."""
 
     def last_alerts(self, *, limit: int) -> Sequence[AlertRow]:
         """Newest first, without digests."""

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from triage.core.actions import Acknowledge, Action
 from triage.core.assessment import Assessment
+from triage.core.block_use import BlockUse
 from triage.core.case import Case, LinkKind, LinkState
 from triage.core.mail import FetchedMail, LedgerOutcome, MessageKind, NoReplyReason, UidRef
 from triage.ports.stored import (
@@ -212,12 +213,20 @@ class UnitOfWork(Protocol):
         """The mail that named a day came back; nothing happens for a mail that promised nothing."""
 
     def add_draft(self, case_id: str, content: DraftContent, *, by: str, at: datetime) -> DraftRevision:
-        """The next revision; drops nothing, voids an earlier approval by being newer."""
+        """The next revision; drops nothing, voids an earlier approval by being newer. Of the machine's drafts it is
+        counted which blocks stood in them."""
 
     def latest_draft(self, case_id: str) -> DraftRevision | None: ...
     def add_approval(
         self, case_id: str, revision: int, *, content_hash: str, by: str, at: datetime, outbox_id: str
-    ) -> None: ...
+    ) -> str:
+        """The id of the approval."""
+
+    def add_block_use(
+        self, approval_id: str, case_id: str, used: Mapping[str, BlockUse], *, drafted: int, at: datetime
+    ) -> None:
+        """Block id → what staff left of it in this approved text, which began from the machine's revision `drafted`."""
+
     def void_approval(self, case_id: str, revision: int, *, by: str, at: datetime) -> None: ...
     def add_outbox(self, item: OutboxItem, *, due_at: datetime, message_id: str, state: str = "due") -> None:
         """`message_id` is the mail's own Message-ID header, so that a reply to it finds the case. State "uncertain":

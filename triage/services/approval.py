@@ -1,7 +1,8 @@
 """Drafts and their approval: what was approved is what is sent (`product.md` section 3.10).
 
 An approval binds to the hash of one revision. Saving makes a new revision and so voids it. After approval the
-mail waits a short time in the outbox, in which the approval can be taken back.
+mail waits a short time in the outbox, in which the approval can be taken back. With the approval is counted what it
+left of each answer block.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from triage.core.sla import SlaRules, is_paused, resume
 from triage.errors import ConflictError, NotAllowed
 from triage.ports import Clock, DraftContent, DraftRevision, Queries, Store, User
 from triage.row_ids import new_row_id
+from triage.services.block_learning import blocks_used, machine_draft
 from triage.services.case_acting import find
 from triage.services.casework import taken_up
 from triage.services.letters import Letters
@@ -84,8 +86,8 @@ class Approval:
         now = self._clock()
         with self._store.begin() as uow:
             case = uow.case(find(uow, reference), for_update=True)  # from here on no mail joins the case unseen
-            messages = self._queries.case_page(reference).messages
-            if len([message for message in messages if message.direction == "in"]) > seen_messages:
+            page = self._queries.case_page(reference)
+            if len([message for message in page.messages if message.direction == "in"]) > seen_messages:
                 raise ConflictError("the sender wrote again")
             latest = uow.latest_draft(case.id)
             if latest is None or latest.revision != revision or latest.content_hash != content_hash:
@@ -118,7 +120,13 @@ class Approval:
             ids = [outbox_id, *(new_row_id(now) for _ in letter.also_to)]
             for item in letter.as_items(ids, case.id, now):
                 uow.add_outbox(item, due_at=leaves, message_id=letter.message_id)
-            uow.add_approval(case.id, revision, content_hash=content_hash, by=user.id, at=now, outbox_id=outbox_id)
+            approval_id = uow.add_approval(
+                case.id, revision, content_hash=content_hash, by=user.id, at=now, outbox_id=outbox_id
+            )
+            written = machine_draft(content, page.drafts)
+            if written is not None:
+                used = blocks_used(self._letters.knowledge, drafted=written.content, approved=content)
+                uow.add_block_use(approval_id, case.id, used, drafted=written.revision, at=now)
             changed = taken_up(case, now, self._rules)
             if is_paused(changed):  # an answer ends the wait for the sender
                 changed = replace(
