@@ -25,9 +25,20 @@ from triage.core.gate import mask_bsn
 from triage.core.promises import JudgedPromise
 from triage.core.rights import Right
 from triage.core.sla import SlaRules
-from triage.ports import Accounts, AcknowledgementSamples, Clock, ModelOverview, Queries, User
+from triage.ports import Accounts, AcknowledgementSamples, BlockView, Clock, ModelOverview, Queries, User
 from triage.settings import Organisation, WebSettings
-from triage.web import account, admin, cases, draft_acts, letter_preview, model_choice, present, related, worklist
+from triage.web import (
+    account,
+    admin,
+    cases,
+    draft_acts,
+    knowledge,
+    letter_preview,
+    model_choice,
+    present,
+    related,
+    worklist,
+)
 from triage.web.acts import CaseActs
 from triage.web.auth import Logins, password_hash
 from triage.web.case_acts import CASE_ACTS, case_act_screen
@@ -70,6 +81,7 @@ def create_app(
     letters: AcknowledgementSamples | None = None,
     promises: Callable[[], Sequence[JudgedPromise]] = lambda: (),
     alerting: Alerting | None = None,
+    blocks: Sequence[BlockView] = (),
 ) -> Starlette:
     """The web app of the staff screens.
 
@@ -79,7 +91,8 @@ def create_app(
     view of and act on a case, after it happened. `models` tells which model judges and which others there are; None:
     Beheer shows nothing of it. `judgement` gives the past weeks for Toezicht, oldest first; `promises` those of
     the cases that arrived this month. `letters` writes acknowledgements to look at; None: Beheer shows nothing of them.
-    `alerting` is for Beheer; None: it shows nothing of calendar and alerts.
+    `alerting` is for Beheer; None: it shows nothing of calendar and alerts. `blocks` are what
+    Kennisbank shows, by title.
     """
     https = settings.public_url.startswith("https://")
     sessions = Sessions(accounts, secret=session_secret, clock=clock, absolute=timedelta(hours=settings.session_hours))
@@ -103,6 +116,7 @@ def create_app(
         letters=letters,
         promises=promises,
         alerting=alerting,
+        blocks=tuple(blocks),
         cookie="__Host-triage" if https else "triage",
         https=https,
     )
@@ -146,6 +160,7 @@ def environment(folder: Path) -> Environment:
         percent=present.percent,
         week=present.week_words,
         short_day=present.short_day,
+        date=present.date_words,
         likeness=present.likeness_words,
         state_words=present.state_words,
         masked=mask_bsn,
@@ -190,6 +205,8 @@ def routes(desk: Desk) -> list[Route | Mount]:
         post(f"{case}/concept", draft_acts.draft_screen, Right.DRAFT),
         post(f"{case}/goedkeuring/intrekken", draft_acts.undo_screen, Right.RELEASE),
         post(f"{case}/teruggeven", draft_acts.reject_screen, Right.RELEASE),
+        get("/kennisbank", knowledge.knowledge_screen, Right.SEE_CASES),
+        get("/kennisbank/{block}", knowledge.block_screen, Right.SEE_CASES),
         get("/toezicht", dashboard_screen, Right.SUPERVISE),
         get("/beheer", admin.admin_screen, Right.ADMINISTER),
         get("/beheer/bevestiging", letter_preview.preview_screen, Right.ADMINISTER),

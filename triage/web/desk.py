@@ -23,7 +23,7 @@ from triage.core.rights import Right
 from triage.core.sla import SlaRules
 from triage.errors import ConflictError, NotAllowed, NotFound, StoreUnavailable
 from triage.logs import get_logger
-from triage.ports import Accounts, AcknowledgementSamples, Clock, ModelOverview, Queries, User
+from triage.ports import Accounts, AcknowledgementSamples, BlockView, Clock, ModelOverview, Queries, User
 from triage.settings import Organisation
 from triage.web.acts import CaseActs
 from triage.web.auth import Logins, may
@@ -118,6 +118,7 @@ class Desk:
     letters: AcknowledgementSamples | None
     promises: Callable[[], Sequence[JudgedPromise]]
     alerting: Alerting | None
+    blocks: Sequence[BlockView]
     cookie: str
     https: bool
 

@@ -364,6 +364,19 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "many_recipients": "Dit antwoord gaat naar veel adressen. Moet iedereen dit lezen? Haal weg wie het "
         "niet aangaat.",
     },
+    "block_status": {
+        "verified": "nagekeken",
+        "unverified": "er is een nieuwere regel; nog nakijken",
+    },
+    "block_section": {
+        "eerst": "Wat u nu eerst kunt doen",
+        "kort": "Kort antwoord",
+        "waarom": "Uitleg",
+        "wie": "Wie beslist",
+        "stappen": "Wat u kunt doen",
+        "oneens": "Niet eens met een besluit?",
+    },
+    "audience": {"citizen": "burgers", "professional": "professionals"},
     "gate": {
         "bsn": "Er staat een burgerservicenummer (BSN) in de mail. Haal het weg.",
         "place_holder": "In de tekst staat nog iets tussen [[ ]]. Staat er ‘controleer deze regel’? Zoek de regel na "

@@ -26,6 +26,8 @@ from triage.ports import (
     AcknowledgementView,
     AlertRow,
     AuditRow,
+    BlockFigures,
+    BlockView,
     CaseFilter,
     CasePage,
     CaseRow,
@@ -212,6 +214,7 @@ class Helpdesk:
     late: list[FoundLate] = field(default_factory=list)
     sample: SampleFigures = field(default_factory=lambda: SampleFigures(0, 0, 0))
     undo: timedelta = timedelta(seconds=20)
+    block_rows: Sequence[BlockFigures] = ()
     models: ModelOverview | None = None
     model_trouble: Exception | None = None
     weeks: Sequence[WeekReport] = ()
@@ -332,6 +335,9 @@ class Helpdesk:
 
     def audit_sample(self, since: datetime) -> SampleFigures:
         return self.sample
+
+    def block_figures(self, begin: datetime, end: datetime) -> Sequence[BlockFigures]:
+        return self.block_rows
 
     def last_alerts(self, *, limit: int) -> Sequence[AlertRow]:
         return self.alert_rows[:limit]
@@ -664,6 +670,8 @@ class World:
     report: dict[str, object] = field(default_factory=lambda: {"healthy": True, "breaker_tripped": False})
     alerting: Alerting = field(default_factory=lambda: Alerting("van 08:30 tot 17:00 uur", 2, True, False))
 
+    blocks: Sequence[BlockView] = ()
+
     @property
     def clock(self) -> FakeClock:
         return self.helpdesk.clock
@@ -696,6 +704,7 @@ class World:
             letters=self.letters,
             promises=lambda: self.helpdesk.judged,
             alerting=self.alerting,
+            blocks=self.blocks,
         )
 
     def browser(self) -> Browser:
