@@ -1,16 +1,29 @@
-"""Reading what became of the answer blocks, in counts."""
+"""Reading what became of the answer blocks, in counts, and the replies that staff released as an example."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import Select, case, func, select
 
 from triage.adapters.clock_queries import ClockQueries
-from triage.adapters.tables import approvals, block_use, drafted_blocks, outbox
-from triage.ports import BlockFigures
+from triage.adapters.rows import chunks, from_json
+from triage.adapters.store_drafts import draft_row_id
+from triage.adapters.tables import (
+    approvals,
+    assessments,
+    block_use,
+    cases,
+    drafted_blocks,
+    drafts,
+    outbox,
+    released_answers,
+)
+from triage.adapters.views import content_from, laws_of
+from triage.ports import BlockFigures, ReleasedQuestion
 
 _LEFT = (
     select(func.max(block_use.c.approval_id))  # ids of approvals are ordered by time
@@ -26,7 +39,7 @@ _LEFT = (
 
 
 class KnowledgeQueries(ClockQueries):
-    """The part of `SqlQueries` about answer blocks."""
+    """The part of `SqlQueries` about answer blocks and released replies."""
 
     def block_figures(self, begin: datetime, end: datetime) -> Sequence[BlockFigures]:
         nothing = func.sum(case((block_use.c.kept == 0, 1), else_=0))
@@ -59,3 +72,60 @@ class KnowledgeQueries(ClockQueries):
                     last_used=last,
                 )
         return [found[name] for name in sorted(found)]
+
+    def released_questions(self, *, limit: int) -> Sequence[ReleasedQuestion]:
+        with self._reading() as db:
+            rows = db.execute(_released().order_by(released_answers.c.at.desc(), cases.c.id).limit(limit)).all()
+            asked: dict[str, str] = {}
+            for part in chunks([row.id for row in rows]):
+                judged = db.execute(_judged_before_approval().where(released_answers.c.case_id.in_(part)))
+                newest = {row.case_id: row for row in judged}
+                for case_id, row in newest.items():
+                    evidence = self._sealer.open_json(row.evidence, assessments, row.id, "evidence")
+                    asked[case_id] = evidence.get("text", "")
+        return [
+            ReleasedQuestion(row.reference, row.approved_at, asked.get(row.id, ""), laws_of(row), _topics(row))
+            for row in rows
+        ]
+
+    def released_texts(self, references: Sequence[str]) -> Mapping[str, str]:
+        with self._reading() as db:
+            rows = db.execute(
+                _released()
+                .add_columns(approvals.c.revision, drafts.c.content)
+                .join(drafts, (drafts.c.case_id == approvals.c.case_id) & (drafts.c.revision == approvals.c.revision))
+                .where(cases.c.reference.in_(references), drafts.c.content.is_not(None))
+            ).all()
+        found = {}
+        for row in rows:
+            sealed = self._sealer.open_json(row.content, drafts, draft_row_id(row.id, row.revision), "content")
+            found[row.reference] = content_from(sealed).body
+        return found
+
+
+def _released() -> Select[Any]:
+    """Released replies with their case, without cases that were erased."""
+    return (
+        select(cases, approvals.c.at.label("approved_at"))
+        .select_from(
+            released_answers.join(cases, cases.c.id == released_answers.c.case_id).join(
+                approvals, approvals.c.id == released_answers.c.approval_id
+            )
+        )
+        .where(cases.c.erased_at.is_(None))
+    )
+
+
+def _judged_before_approval() -> Select[Any]:
+    """Readings of the mails of a case from before its released reply was approved, oldest first."""
+    return (
+        select(assessments.c.case_id, assessments.c.id, assessments.c.evidence)
+        .join(released_answers, released_answers.c.case_id == assessments.c.case_id)
+        .join(approvals, approvals.c.id == released_answers.c.approval_id)
+        .where(assessments.c.at <= approvals.c.at, assessments.c.evidence.is_not(None))
+        .order_by(assessments.c.at, assessments.c.id)
+    )
+
+
+def _topics(row: Any) -> tuple[str, ...]:
+    return tuple(from_json(row.topics))

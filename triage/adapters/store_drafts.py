@@ -1,15 +1,15 @@
-"""Unit of work: draft revisions and their approval."""
+"""Unit of work: draft revisions and their approval, what was kept of their blocks, and which replies are an example."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from triage.adapters.rows import Sealer
 from triage.adapters.store_cases import CasePart
-from triage.adapters.tables import approvals, block_use, cases, drafted_blocks, drafts
+from triage.adapters.tables import approvals, block_use, cases, drafted_blocks, drafts, outbox, released_answers
 from triage.adapters.views import content_from, content_json
 from triage.core.block_use import BlockUse
 from triage.errors import ConflictError
@@ -19,7 +19,8 @@ from triage.row_ids import new_row_id
 _LAST_REVISION = select(func.max(drafts.c.revision)).where(drafts.c.case_id == bindparam("case_id"))
 
 
-def _row_id(case_id: str, revision: int) -> str:
+def draft_row_id(case_id: str, revision: int) -> str:
+    """What a revision is sealed for."""
     return f"{case_id}.{revision}"
 
 
@@ -30,7 +31,7 @@ class DraftPart(CasePart):
         if case_id not in self._opened_here:
             revision += self._db.execute(_LAST_REVISION, {"case_id": case_id}).scalar() or 0
         self._opened_here.discard(case_id)
-        sealed = self._sealer.seal_json(content_json(content), drafts, _row_id(case_id, revision), "content")
+        sealed = self._sealer.seal_json(content_json(content), drafts, draft_row_id(case_id, revision), "content")
         self._add(
             drafts,
             {
@@ -83,6 +84,31 @@ class DraftPart(CasePart):
         if rows:
             self._db.execute(insert(block_use), rows)
 
+    def release_answer(self, case_id: str, revision: int, *, by: str, at: datetime) -> bool:
+        approval_id = self._db.execute(
+            select(approvals.c.id)
+            .join(outbox, outbox.c.id == approvals.c.outbox_id)
+            .join(drafts, (drafts.c.case_id == approvals.c.case_id) & (drafts.c.revision == approvals.c.revision))
+            .join(cases, cases.c.id == approvals.c.case_id)
+            .where(
+                approvals.c.case_id == case_id,
+                cases.c.erased_at.is_(None),
+                approvals.c.revision == revision,
+                approvals.c.voided_at.is_(None),
+                outbox.c.state == "sent",
+                drafts.c.content.is_not(None),
+            )
+        ).scalar()
+        if approval_id is None:
+            return False
+        values = {"approval_id": approval_id, "actor": by, "at": at}
+        statement = self._upsert(released_answers).values(case_id=case_id, **values)
+        self._db.execute(statement.on_conflict_do_update(index_elements=["case_id"], set_=values))
+        return True
+
+    def withdraw_answer(self, case_id: str) -> bool:
+        return self._db.execute(delete(released_answers).where(released_answers.c.case_id == case_id)).rowcount == 1
+
     def void_approval(self, case_id: str, revision: int, *, by: str, at: datetime) -> None:
         self._db.execute(
             update(approvals)
@@ -111,7 +137,7 @@ def draft_revisions(
     )
     revisions = []
     for row in connection.execute(statement.limit(1) if only_latest else statement):
-        content = content_from(sealer.open_json(row.content, drafts, _row_id(case_id, row.revision), "content"))
+        content = content_from(sealer.open_json(row.content, drafts, draft_row_id(case_id, row.revision), "content"))
         revisions.append(
             DraftRevision(
                 case_id=row.case_id,

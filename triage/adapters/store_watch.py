@@ -19,6 +19,7 @@ from triage.adapters.tables import (
     messages,
     notes,
     outbox,
+    released_answers,
     secure_notices,
     thread_ids,
     tombstones,
@@ -109,6 +110,11 @@ class WatchPart(CasePart):
         for table, column in ((assessments, "evidence"), (drafts, "content"), (notes, "text")):
             self._db.execute(update(table).where(table.c.case_id == case_id).values({column: None}))
         self._db.execute(update(approvals).where(approvals.c.case_id == case_id).values(content_key=None))
+        self._db.execute(
+            delete(released_answers).where(
+                (released_answers.c.case_id == case_id) | released_answers.c.case_id.in_(joined)
+            )
+        )
         for table in (thread_ids, secure_notices):
             self._db.execute(delete(table).where(table.c.case_id == case_id))
         self._db.execute(

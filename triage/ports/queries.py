@@ -248,6 +248,38 @@ class CorrectionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ReleasedAnswer:
+    """The sent reply of a case that colleagues may read as an example: its draft revision, who said so and when."""
+
+    revision: int
+    released_by: str  # display name
+    released_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasedQuestion:
+    """What a released reply answered: the text that was judged before its approval, and what holds for its case."""
+
+    reference: str
+    approved_at: datetime
+    asked: str  # "" when nothing was judged
+    laws: tuple[str, ...]
+    topics: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarAnswer:
+    """A released reply beside a draft, and why: laws and topics in common, and how many words the questions share."""
+
+    reference: str
+    answered_at: datetime
+    text: str  # without salutation and signature, BSNs masked
+    laws: tuple[str, ...]
+    topics: tuple[str, ...]
+    words: int
+
+
+@dataclass(frozen=True, slots=True)
 class CasePage:
     """Everything Zaak shows. `messages` oldest first, `drafts` newest revision first."""
 
@@ -275,6 +307,7 @@ class CasePage:
     corrections: tuple[CorrectionRow, ...] = ()  # oldest first, of this case and of those joined to it
     promises: tuple[Promise, ...] = ()  # oldest first; the actor by display name
     sampled: str = ""  # the week of whose audit sample it is, while nobody looked
+    released: ReleasedAnswer | None = None
 
     @property
     def machine_said_normal(self) -> bool:
@@ -452,6 +485,12 @@ class Queries(Protocol):
     def block_figures(self, begin: datetime, end: datetime) -> Sequence[BlockFigures]:
         """Of the blocks that stood in a draft, or in a reply that left, of [begin, end), by id. Of the approvals of one
         machine's draft only the last one whose reply left counts."""
+
+    def released_questions(self, *, limit: int) -> Sequence[ReleasedQuestion]:
+        """Of the replies released last, newest first; without cases that were erased."""
+
+    def released_texts(self, references: Sequence[str]) -> Mapping[str, str]:
+        """Reference → text of its released reply, as it was approved; without those taken back or erased meanwhile."""
 
     def last_alerts(self, *, limit: int) -> Sequence[AlertRow]:
         """Newest first, without digests."""

@@ -227,6 +227,13 @@ class UnitOfWork(Protocol):
     ) -> None:
         """Block id → what staff left of it in this approved text, which began from the machine's revision `drafted`."""
 
+    def release_answer(self, case_id: str, revision: int, *, by: str, at: datetime) -> bool:
+        """The approved text of this revision may serve as an example, in the place of an earlier one of the case. False
+        when it was not sent, or its case was erased."""
+
+    def withdraw_answer(self, case_id: str) -> bool:
+        """No text of this case is an example any more; False when none was."""
+
     def void_approval(self, case_id: str, revision: int, *, by: str, at: datetime) -> None: ...
     def add_outbox(self, item: OutboxItem, *, due_at: datetime, message_id: str, state: str = "due") -> None:
         """`message_id` is the mail's own Message-ID header, so that a reply to it finds the case. State "uncertain":

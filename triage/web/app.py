@@ -37,6 +37,7 @@ from triage.web import (
     model_choice,
     present,
     related,
+    reuse,
     worklist,
 )
 from triage.web.acts import CaseActs
@@ -166,6 +167,7 @@ def environment(folder: Path) -> Environment:
         masked=mask_bsn,
         sender=related.sender_words,
         before=related.before_words,
+        why_similar=reuse.why_similar,
     )
     env.globals.update(WORDS=WORDS)
     return env

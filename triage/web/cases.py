@@ -37,6 +37,7 @@ from triage.web.present import (
 )
 from triage.web.promises import promise_book, still_asking
 from triage.web.related import related, shown_notices
+from triage.web.reuse import example_of, similar_answers
 from triage.web.words import word
 
 TROUBLED = ("refused", "uncertain")
@@ -142,6 +143,8 @@ def show_case(
         laws_by_people=any(row.action == "laws_corrected" for row in page.timeline),
         recipient_warnings=recipient_warnings((editor or editor_of(page, reply)).to),
         signature=SIGNATURE,
+        example=example_of(page),
+        similar=similar_answers(visit, page),
         editor=editor or editor_of(page, reply),
         reply=reply,
         received=sum(message.direction == "in" for message in page.messages),

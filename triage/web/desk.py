@@ -61,6 +61,8 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "teruggegeven": ("ok", "Het concept is teruggegeven. De reden staat bij de notities."),
     "nieuwe-datum": ("ok", "De mail met de nieuwe datum gaat nu weg."),
     "nieuwe-datum-niet-nodig": ("ok", "Er gaat geen mail weg over de nieuwe datum. De reden staat bij de notities."),
+    "voorbeeld": ("ok", "Collega’s zien dit antwoord nu bij vragen die erop lijken."),
+    "voorbeeld-terug": ("ok", "Dit antwoord is geen voorbeeld meer."),
     "opnieuw": ("ok", "De mail wordt nog één keer verstuurd."),
     "quarantaine": ("ok", "De mail wordt bij de volgende ronde opnieuw gelezen."),
     "noodrem": ("ok", "De noodrem is los. Ontvangstbevestigingen gaan weer weg."),

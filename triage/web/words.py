@@ -221,6 +221,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "correction_bounced": "Mail met een nieuwe datum kwam terug: die is niet bezorgd",
         "correction_delayed": "De bezorging van de mail met een nieuwe datum duurt langer",
         "correction_arrived": "De mailserver van de ontvanger meldt dat de mail met een nieuwe datum is bezorgd",
+        "answer_released": "Antwoord mag als voorbeeld dienen",
+        "answer_withdrawn": "Antwoord is geen voorbeeld meer",
         "acknowledgement_bounced": "Ontvangstbevestiging kwam terug: die is niet bezorgd",
         "acknowledgement_delayed": "De bezorging van de ontvangstbevestiging duurt langer",
         "acknowledgement_arrived": "De mailserver van de ontvanger meldt dat de ontvangstbevestiging is bezorgd",

@@ -44,8 +44,10 @@ from triage.ports import (
     NoteRow,
     OutboxRow,
     QuarantineRow,
+    ReleasedAnswer,
     SameClient,
     SampleFigures,
+    SimilarAnswer,
     Supervision,
     User,
 )
@@ -215,6 +217,8 @@ class Helpdesk:
     sample: SampleFigures = field(default_factory=lambda: SampleFigures(0, 0, 0))
     undo: timedelta = timedelta(seconds=20)
     block_rows: Sequence[BlockFigures] = ()
+    similar: Sequence[SimilarAnswer] = ()
+    compared: list[str] = field(default_factory=list)  # cases that released answers were compared with
     models: ModelOverview | None = None
     model_trouble: Exception | None = None
     weeks: Sequence[WeekReport] = ()
@@ -362,7 +366,17 @@ class Helpdesk:
             raise ConflictError("stale")
         of_page = {
             name: changes.pop(name)
-            for name in ("assignee_name", "notes", "drafts", "outbox", "promises", "sender_type", "topics", "sampled")
+            for name in (
+                "assignee_name",
+                "notes",
+                "drafts",
+                "outbox",
+                "promises",
+                "sender_type",
+                "topics",
+                "sampled",
+                "released",
+            )
             if name in changes
         }
         case = replace(page.case, version=page.case.version + 1, **changes)  # type: ignore[arg-type]
@@ -529,6 +543,22 @@ class Helpdesk:
         void = replace(newest, approved_by=None, approved_at=None, outbox_id=None)
         rest = tuple(one for one in page.outbox if one is not row)
         self._change("undo_approval", reference, None, drafts=(void, *page.drafts[1:]), outbox=rest)
+
+    def release_answer(self, reference: str, *, user: User, version: int, revision: int) -> None:
+        page = self.case_page(reference)
+        if revision not in {draft.revision for draft in page.drafts}:
+            raise ConflictError("not sent")
+        released = ReleasedAnswer(revision, user.display_name, self.clock())
+        self._change("release_answer", reference, version, released=released)
+
+    def withdraw_answer(self, reference: str, *, user: User, version: int) -> None:
+        if self.case_page(reference).released is None:
+            raise ConflictError("no example")
+        self._change("withdraw_answer", reference, version, released=None)
+
+    def similar_answers(self, page: CasePage) -> Sequence[SimilarAnswer]:
+        self.compared.append(page.case.reference)
+        return self.similar
 
     def reject_draft(self, reference: str, *, user: User, revision: int, reason: str) -> None:
         if self.case_page(reference).drafts[0].revision != revision:

@@ -60,6 +60,8 @@ ADDRESSES: list[tuple[str, str, dict[str, object], Right | None]] = [
         {"versie": 1, "datum": "2026-11-27", "reden": "gebeld"},
         Right.RELEASE,
     ),
+    ("POST", f"{CASE}/voorbeeld", {"versie": 1, "antwoord": 1, "niemand": "ja"}, Right.RELEASE),
+    ("POST", f"{CASE}/voorbeeld-terug", {"versie": 1}, Right.RELEASE),
     ("POST", f"{CASE}/opnieuw-versturen", {"verzending": "o-1"}, Right.RESEND),
     ("POST", f"{CASE}/concept", DRAFT, Right.DRAFT),
     ("POST", f"{CASE}/concept", {**DRAFT, "doe": "goedkeuren"}, Right.RELEASE),
