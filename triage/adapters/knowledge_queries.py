@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Select, case, func, select
 
 from triage.adapters.clock_queries import ClockQueries
-from triage.adapters.rows import chunks, from_json
+from triage.adapters.rows import from_json
 from triage.adapters.store_drafts import draft_row_id
 from triage.adapters.tables import (
     approvals,
@@ -23,6 +23,7 @@ from triage.adapters.tables import (
     released_answers,
 )
 from triage.adapters.views import content_from, laws_of
+from triage.core.assessment import LAWS
 from triage.ports import BlockFigures, ReleasedQuestion
 
 _LEFT = (
@@ -36,6 +37,8 @@ _LEFT = (
     .group_by(block_use.c.case_id, block_use.c.drafted)
 )
 """The approvals that count: of each machine's draft the last one whose reply left."""
+
+_OF_CASE = (cases.c.id, cases.c.reference, cases.c.topics, *(cases.c[f"law_{law}"] for law in LAWS))
 
 
 class KnowledgeQueries(ClockQueries):
@@ -76,17 +79,31 @@ class KnowledgeQueries(ClockQueries):
     def released_questions(self, *, limit: int) -> Sequence[ReleasedQuestion]:
         with self._reading() as db:
             rows = db.execute(_released().order_by(released_answers.c.at.desc(), cases.c.id).limit(limit)).all()
-            asked: dict[str, str] = {}
-            for part in chunks([row.id for row in rows]):
-                judged = db.execute(_judged_before_approval().where(released_answers.c.case_id.in_(part)))
-                newest = {row.case_id: row for row in judged}
-                for case_id, row in newest.items():
-                    evidence = self._sealer.open_json(row.evidence, assessments, row.id, "evidence")
-                    asked[case_id] = evidence.get("text", "")
         return [
-            ReleasedQuestion(row.reference, row.approved_at, asked.get(row.id, ""), laws_of(row), _topics(row))
-            for row in rows
+            ReleasedQuestion(row.reference, row.approved_at, laws_of(row), tuple(from_json(row.topics))) for row in rows
         ]
+
+    def released_asked(self, references: Sequence[str]) -> Mapping[str, str]:
+        with self._reading() as db:
+            judged = db.execute(
+                select(cases.c.reference, assessments.c.id, assessments.c.evidence)
+                .select_from(released_answers)
+                .join(cases, cases.c.id == released_answers.c.case_id)
+                .join(approvals, approvals.c.id == released_answers.c.approval_id)
+                .join(assessments, assessments.c.case_id == released_answers.c.case_id)
+                .where(
+                    cases.c.reference.in_(references),
+                    cases.c.erased_at.is_(None),
+                    assessments.c.at <= approvals.c.at,
+                    assessments.c.evidence.is_not(None),
+                )
+                .order_by(assessments.c.at, assessments.c.id)
+            )
+            newest = {row.reference: row for row in judged}
+        return {
+            reference: self._sealer.open_json(row.evidence, assessments, row.id, "evidence").get("text", "")
+            for reference, row in newest.items()
+        }
 
     def released_texts(self, references: Sequence[str]) -> Mapping[str, str]:
         with self._reading() as db:
@@ -106,7 +123,7 @@ class KnowledgeQueries(ClockQueries):
 def _released() -> Select[Any]:
     """Released replies with their case, without cases that were erased."""
     return (
-        select(cases, approvals.c.at.label("approved_at"))
+        select(*_OF_CASE, approvals.c.at.label("approved_at"))
         .select_from(
             released_answers.join(cases, cases.c.id == released_answers.c.case_id).join(
                 approvals, approvals.c.id == released_answers.c.approval_id
@@ -114,18 +131,3 @@ def _released() -> Select[Any]:
         )
         .where(cases.c.erased_at.is_(None))
     )
-
-
-def _judged_before_approval() -> Select[Any]:
-    """Readings of the mails of a case from before its released reply was approved, oldest first."""
-    return (
-        select(assessments.c.case_id, assessments.c.id, assessments.c.evidence)
-        .join(released_answers, released_answers.c.case_id == assessments.c.case_id)
-        .join(approvals, approvals.c.id == released_answers.c.approval_id)
-        .where(assessments.c.at <= approvals.c.at, assessments.c.evidence.is_not(None))
-        .order_by(assessments.c.at, assessments.c.id)
-    )
-
-
-def _topics(row: Any) -> tuple[str, ...]:
-    return tuple(from_json(row.topics))

@@ -258,11 +258,10 @@ class ReleasedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ReleasedQuestion:
-    """What a released reply answered: the text that was judged before its approval, and what holds for its case."""
+    """A released reply by what holds for its case."""
 
     reference: str
     approved_at: datetime
-    asked: str  # "" when nothing was judged
     laws: tuple[str, ...]
     topics: tuple[str, ...]
 
@@ -488,6 +487,9 @@ class Queries(Protocol):
 
     def released_questions(self, *, limit: int) -> Sequence[ReleasedQuestion]:
         """Of the replies released last, newest first; without cases that were erased."""
+
+    def released_asked(self, references: Sequence[str]) -> Mapping[str, str]:
+        """Reference → what its released reply answered: the last text judged before its approval."""
 
     def released_texts(self, references: Sequence[str]) -> Mapping[str, str]:
         """Reference → text of its released reply, as it was approved; without those taken back or erased meanwhile."""

@@ -19,6 +19,7 @@ from triage.ports import CasePage, Clock, Queries, ReleasedQuestion, SimilarAnsw
 from triage.services.case_acting import CaseActing
 
 MOST_COMPARED = 500
+MOST_READ = 120  # of those: opening and reading all of them would take longer than the rest of the page
 MOST_SHOWN = 3
 _READ_CHARACTERS = 4000  # a question stands in the first page
 _LEAST_COSINE, _LEAST_WORDS = 0.12, 3  # of a question on another topic
@@ -82,23 +83,27 @@ class Reuse(CaseActing):
         self._act(reference, user, version, "answer_withdrawn", act)
 
     def similar_answers(self, page: CasePage) -> Sequence[SimilarAnswer]:
-        """At most MOST_SHOWN released replies of other cases whose question is like that of this case, likeliest first;
-        compared with the newest MOST_COMPARED, kept nowhere."""
-        asked = page.assessment.judged_text if page.assessment is not None else ""
-        if not asked.strip():
+        """At most MOST_SHOWN released replies of other cases whose question is like that of this case, likeliest first.
+
+        Of the newest MOST_COMPARED the questions of MOST_READ are read: those on the same topic first, then those under
+        the same law, then the newest."""
+        ours = _telling(page.assessment.judged_text if page.assessment is not None else "")
+        if not ours:
             return ()
-        released = [
-            one
-            for one in self._queries.released_questions(limit=MOST_COMPARED)
-            if one.reference != page.case.reference and one.asked.strip()
-        ]
-        if not released:
-            return ()
+        newest = self._queries.released_questions(limit=MOST_COMPARED)
+        others = [one for one in newest if one.reference != page.case.reference]
+        nearest = sorted(
+            others, key=lambda one: (not _shared(page.topics, one.topics), not _shared(page.case.laws, one.laws))
+        )
+        asked = self._queries.released_asked([one.reference for one in nearest[:MOST_READ]]) if nearest else {}
+        released = [one for one in nearest if asked.get(one.reference)]
+        theirs = [_telling(asked[one.reference]) for one in released]
+        compared = zip(released, theirs, _likeness(ours, theirs), strict=True)
         ranked = sorted(
             (
                 alike
-                for question, cosine in zip(released, _likeness(asked, released), strict=True)
-                if (alike := _alike(page, asked, question, cosine)) is not None
+                for question, words, cosine in compared
+                if (alike := _alike(page, question, len(ours & words), cosine)) is not None
             ),
             key=lambda one: (-one.score, one.question.reference),
         )[:MOST_SHOWN]
@@ -122,29 +127,29 @@ def _require_releaser(user: User) -> None:
         raise NotAllowed("this role may not say which replies are an example")
 
 
-def _alike(page: CasePage, asked: str, question: ReleasedQuestion, cosine: float) -> _Alike | None:
+def _alike(page: CasePage, question: ReleasedQuestion, words: int, cosine: float) -> _Alike | None:
     """None when the questions have too little in common: a law alone is shared by hundreds."""
-    laws = tuple(law for law in page.case.laws if law in question.laws)
-    topics = tuple(topic for topic in page.topics if topic in question.topics)
-    words = len(_telling(asked) & _telling(question.asked))
+    laws, topics = _shared(page.case.laws, question.laws), _shared(page.topics, question.topics)
     if not topics and (cosine < _LEAST_COSINE or words < _LEAST_WORDS):
         return None
     score = cosine + (_FOR_TOPIC if topics else 0.0) + (_FOR_LAW if laws else 0.0)
     return _Alike(question, score, laws, topics, words)
 
 
+def _shared(ours: Sequence[str], theirs: Sequence[str]) -> tuple[str, ...]:
+    return tuple(one for one in ours if one in theirs)
+
+
 def _telling(text: str) -> frozenset[str]:
     return frozenset(_WORD.findall(text[:_READ_CHARACTERS].lower())) - _SAYS_NOTHING
 
 
-def _likeness(asked: str, released: Sequence[ReleasedQuestion]) -> list[float]:
-    """Cosine of TF-IDF with each released question, in [0, 1]."""
+def _likeness(ours: frozenset[str], theirs: Sequence[frozenset[str]]) -> list[float]:
+    """Cosine of TF-IDF with each of theirs, each word counted once; in [0, 1]."""
     from sklearn.feature_extraction.text import TfidfVectorizer  # two seconds to import: only who asks pays
 
-    vectorizer = TfidfVectorizer(analyzer=lambda text: sorted(_telling(text)), sublinear_tf=True)
-    texts = [asked, *(one.asked for one in released)]
-    if not any(_telling(text) for text in texts):
-        return [0.0] * len(released)
-    matrix = vectorizer.fit_transform(texts)
+    if not ours or not any(theirs):
+        return [0.0] * len(theirs)
+    matrix = TfidfVectorizer(analyzer=sorted).fit_transform([ours, *theirs])
     likeness: list[float] = (matrix[1:] @ matrix[0].T).toarray().ravel().tolist()
     return likeness

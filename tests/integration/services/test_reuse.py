@@ -165,3 +165,15 @@ def test_only_the_newest_are_compared(desk: Harness, user: User, monkeypatch: py
     assert len(similar(desk)) == 2
     monkeypatch.setattr("triage.services.reuse.MOST_COMPARED", 1)
     assert [one.reference for one in similar(desk)] == ["JL-2026-00003"]
+
+
+def test_of_many_the_nearest_by_topic_and_law_are_read(
+    desk: Harness, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release(desk, user, revision=answer(desk, user))
+    desk.mailbox.deliver(mail(3, body=ALIKE.replace("wmo", "zvw")))
+    desk.poll()
+    release(desk, user, "JL-2026-00003", revision=answer(desk, user, "JL-2026-00003"))
+    assert [one.reference for one in similar(desk)] == ["JL-2026-00003", FIRST]  # nearly the same words
+    monkeypatch.setattr("triage.services.reuse.MOST_READ", 1)
+    assert [one.reference for one in similar(desk)] == [FIRST]  # the older one, under the same law

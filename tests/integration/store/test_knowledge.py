@@ -111,7 +111,8 @@ def test_a_released_reply_is_read_from_its_sealed_revision(store: SqlStore, make
     released(store, make, other)
     newest, older = store.queries.released_questions(limit=5)
     assert (newest.reference, older.reference) == (other.reference, case.reference)
-    assert older.asked.endswith("zij heet Marker1.")
+    asked = store.queries.released_asked([case.reference, "JL-2026-99999"])
+    assert asked.keys() == {case.reference} and asked[case.reference].endswith("zij heet Marker1.")
     assert (older.laws, older.topics, older.approved_at) == (("wlz",), ("indicatie", "verblijf"), NOW + DAY / 1440)
     assert [one.reference for one in store.queries.released_questions(limit=1)] == [other.reference]
     texts = store.queries.released_texts([case.reference, "JL-2026-99999"])
@@ -156,7 +157,7 @@ def test_erasure_takes_the_example_and_keeps_the_counts(store: SqlStore, make: M
     with store.begin() as uow:
         uow.erase_case(case.id, by="u", at=NOW)
     assert [one.reference for one in store.queries.released_questions(limit=5)] == [other.reference]
-    assert store.queries.released_texts([case.reference]) == {}
+    assert store.queries.released_texts([case.reference]) == store.queries.released_asked([case.reference]) == {}
     assert store.queries.case_page(case.reference).released is None
     assert figures(store) == before
     with store.begin() as uow:
@@ -170,7 +171,7 @@ def test_erasing_a_case_takes_the_example_of_one_that_was_joined_to_it(store: Sq
         uow.decide_link(joined.id, target.id, LinkKind.CONVERSATION, LinkState.ACCEPTED, by="u", at=NOW)
         uow.erase_case(target.id, by="u", at=NOW)
     assert store.queries.released_questions(limit=5) == []
-    assert store.queries.released_texts([joined.reference]) == {}
+    assert store.queries.released_texts([joined.reference]) == store.queries.released_asked([joined.reference]) == {}
     assert store.queries.case_page(joined.reference).released is None
     with store.begin() as uow:
         assert not uow.release_answer(joined.id, 1, by="u", at=NOW)
