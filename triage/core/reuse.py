@@ -35,7 +35,9 @@ def as_example(body: str) -> str:
 def names_left(text: str, *, name: str, address: str) -> tuple[str, ...]:
     """Parts of the sender's name or of the local part of the address that stand in the text as words of their own, in
     the order of the name. Only a hint: a name that is a common word is found as well, another person's is not."""
-    parts = _PART_OF_A_NAME.findall(f"{name} {address.partition('@')[0]}")
-    words = {word.casefold() for word in _PART_OF_A_NAME.findall(text)}
-    found = (part for part in parts if part.casefold() in words - _NO_NAMES)
-    return tuple({part.casefold(): part for part in reversed(list(found))}.values())[::-1]
+    words = {word.casefold() for word in _PART_OF_A_NAME.findall(text)} - _NO_NAMES
+    found: dict[str, str] = {}
+    for part in _PART_OF_A_NAME.findall(f"{name} {address.partition('@')[0]}"):
+        if part.casefold() in words:
+            found.setdefault(part.casefold(), part)
+    return tuple(found.values())
