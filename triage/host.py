@@ -17,6 +17,7 @@ from triage.bootstrap import TEMPLATES, Product, token_store
 from triage.errors import ConfigError, TriageError
 from triage.logs import get_logger
 from triage.ports import FolderUse, User
+from triage.services.block_learning import block_views
 from triage.services.case_acting import find
 from triage.services.casework import BREAKER_FACT
 from triage.services.sla_report import MonthOfPromises
@@ -377,4 +378,5 @@ def create_web_app(product: Product, *, health: Callable[[], dict[str, object]])
             digest=settings.alerts.digest,
             calendar_confirmed=settings.calendar.confirmed,
         ),
+        blocks=block_views(product.letters.knowledge),
     )

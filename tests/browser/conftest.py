@@ -22,6 +22,7 @@ from tests.servers.chromium import chromium
 from tests.unit.test_drift import CHANGES, reports, usual
 from triage.adapters.model_folder import ModelFolder
 from triage.bootstrap import TEMPLATES
+from triage.services.block_learning import block_views
 from triage.services.relay import RelayReport
 from triage.services.sla_report import MonthOfPromises
 from triage.services.staff_acts import StaffActs
@@ -136,6 +137,7 @@ def loket(tmp_path: Path, chromium: Browser) -> Iterator[Loket]:
         letters=harness.letters.acknowledgements,
         promises=MonthOfPromises(queries=harness.store.queries, clock=harness.clock, calendar=harness.rules.calendar),
         alerting=Alerting(hours="van 08:30 tot 17:00 uur", addresses=1, digest=True, calendar_confirmed=False),
+        blocks=block_views(harness.letters.knowledge),
     )
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))

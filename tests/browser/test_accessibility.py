@@ -19,6 +19,8 @@ SCREENS = {
         "/zaak/urgent",
         "/zaak/JL-2026-99999",
         "/account",
+        "/kennisbank",
+        "/kennisbank/begeleiding-dagbesteding",
     ),
     "trainee": ("/zaak/urgent",),
     "toezichthouder": ("/toezicht", "/zaak/urgent"),

@@ -16,6 +16,7 @@ from triage.adapters.store_folders import fact_name, folder_from
 from triage.adapters.tables import (
     DRAFT_COPY_DUE,
     acknowledgements,
+    approvals,
     assessments,
     audit,
     case_links,
@@ -28,6 +29,7 @@ from triage.adapters.tables import (
     notes,
     outbox,
     promises,
+    released_answers,
     sampled_cases,
     secure_notices,
     users,
@@ -52,6 +54,7 @@ from triage.ports import (
     NoteRow,
     NoticeRow,
     OutboxRow,
+    ReleasedAnswer,
 )
 
 _NEWER = outbox.alias("newer")
@@ -120,6 +123,7 @@ def read_case_page(db: Connection, sealer: Sealer, reference: str) -> CasePage:
         judged_message=judged_message,
         corrections=_corrections(db, row.id),
         sampled=_sampled(db, row.id),
+        released=_released(db, row.id),
     )
 
 
@@ -363,6 +367,19 @@ def _notices(db: Connection, case_id: str) -> tuple[NoticeRow, ...]:
         )
         for row in rows
     )
+
+
+def _released(db: Connection, case_id: str) -> ReleasedAnswer | None:
+    row = db.execute(
+        select(approvals.c.revision, released_answers.c.actor, released_answers.c.at, users.c.display_name)
+        .select_from(
+            released_answers.join(approvals, approvals.c.id == released_answers.c.approval_id).outerjoin(
+                users, users.c.id == released_answers.c.actor
+            )
+        )
+        .where(released_answers.c.case_id == case_id)
+    ).first()
+    return ReleasedAnswer(row.revision, row.display_name or row.actor, row.at) if row is not None else None
 
 
 def _sampled(db: Connection, case_id: str) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, literal, or_, select, true
 
 from triage.adapters.case_pages import OUTBOX_COLUMNS, SETTLED, outbox_row, read_case_page
-from triage.adapters.clock_queries import ClockQueries
 from triage.adapters.day_lists import read_last_alerts, read_last_digest, read_notices_ending
+from triage.adapters.knowledge_queries import KnowledgeQueries
 from triage.adapters.rows import from_json, to_json
 from triage.adapters.same_clients import read_same_client
 from triage.adapters.sla_facts import read_sla_facts
@@ -137,7 +137,7 @@ def _conditions(wanted: CaseFilter, now: datetime) -> list[ColumnElement[bool]]:
     return found
 
 
-class SqlQueries(ClockQueries):
+class SqlQueries(KnowledgeQueries):
     # ---------------------------------------------------------------- cases
 
     def worklist(self, wanted: CaseFilter, *, now: datetime) -> tuple[Sequence[CaseRow], int]:

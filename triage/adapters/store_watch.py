@@ -19,6 +19,7 @@ from triage.adapters.tables import (
     messages,
     notes,
     outbox,
+    released_answers,
     secure_notices,
     thread_ids,
     tombstones,
@@ -110,6 +111,11 @@ class WatchPart(CasePart):
             self._db.execute(update(table).where(table.c.case_id == case_id).values({column: None}))
         self.draft_copy_due(case_id)
         self._db.execute(update(approvals).where(approvals.c.case_id == case_id).values(content_key=None))
+        self._db.execute(
+            delete(released_answers).where(
+                (released_answers.c.case_id == case_id) | released_answers.c.case_id.in_(joined)
+            )
+        )
         for table in (thread_ids, secure_notices):
             self._db.execute(delete(table).where(table.c.case_id == case_id))
         self._db.execute(

@@ -38,7 +38,7 @@ from triage.core.case import CaseState, LinkKind, LinkState, WaitingFor
 from triage.core.mail import LedgerOutcome, MessageKind
 from triage.ports import BY_PEOPLE
 
-HEAD = "0006"
+HEAD = "0007"
 """The schema version this code works with: the newest script in `migrations/versions`."""
 
 OUTBOX_STATES = ("due", "sending", "sent", "deferred", "refused", "uncertain")
@@ -539,6 +539,41 @@ approvals = Table(
     _code("voided_by", 36, null=True),
     _at("voided_at", null=True),
     Index(None, "case_id"),
+)
+drafted_blocks = Table(  # the answer blocks that stood in a machine's draft of a case
+    "drafted_blocks",
+    metadata,
+    _of_case(),
+    Column("block_id", String(64), primary_key=True),
+    _at("at"),
+    sqlite_with_rowid=False,
+)
+block_use = Table(  # codes and counts only: stays when the case is erased
+    "block_use",
+    metadata,
+    Column(
+        "approval_id",
+        String(36),
+        ForeignKey("approvals.id", deferrable=True, initially="DEFERRED"),
+        primary_key=True,
+    ),
+    Column("block_id", String(64), primary_key=True),
+    _ref("case_id", "cases.id"),
+    _number("drafted"),  # the machine's revision that the approved text began from
+    _at("at"),
+    _number("sentences"),
+    _number("kept"),
+    sqlite_with_rowid=False,
+)
+released_answers = Table(  # replies that colleagues may read as an example; their text stays in the sealed revision
+    "released_answers",
+    metadata,
+    _of_case(),
+    _ref("approval_id", "approvals.id"),
+    _code("actor", 36),
+    _at("at"),
+    Index(None, "at"),
+    sqlite_with_rowid=False,
 )
 alerts = Table(
     "alerts",

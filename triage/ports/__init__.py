@@ -8,6 +8,7 @@ from __future__ import annotations
 from triage.ports.accounts import Accounts, Credentials
 from triage.ports.clock import Clock
 from triage.ports.judgement import Classifier
+from triage.ports.knowledge import BlockFigures, BlockSource, BlockView
 from triage.ports.letters import OTHER_LANGUAGE, SAMPLE_KINDS, AcknowledgementSamples, BlockSuggestion, LetterText
 from triage.ports.mailbox import (
     FolderStatus,
@@ -52,9 +53,12 @@ from triage.ports.queries import (
     OutboxRow,
     QuarantineRow,
     Queries,
+    ReleasedAnswer,
+    ReleasedQuestion,
     SameClient,
     SampledCase,
     SampleFigures,
+    SimilarAnswer,
     SlaFact,
     Supervision,
 )
@@ -94,7 +98,10 @@ __all__ = [
     "AlertRow",
     "ApprovedReply",
     "AuditRow",
+    "BlockFigures",
+    "BlockSource",
     "BlockSuggestion",
+    "BlockView",
     "CaseFilter",
     "CaseLink",
     "CasePage",
@@ -146,6 +153,8 @@ __all__ = [
     "Proof",
     "QuarantineRow",
     "Queries",
+    "ReleasedAnswer",
+    "ReleasedQuestion",
     "RunningModel",
     "SameClient",
     "SameText",
@@ -156,6 +165,7 @@ __all__ = [
     "SentCopy",
     "SentLetter",
     "SentMail",
+    "SimilarAnswer",
     "SlaFact",
     "StaleReading",
     "Store",

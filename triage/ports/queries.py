@@ -12,6 +12,7 @@ from triage.core.case import Case, CaseState, LinkKind, LinkState, WaitingFor
 from triage.core.gate import Correspondents, normalised
 from triage.core.mail import MessageKind
 from triage.core.promises import CaseEvent, Compared, Promise, compare
+from triage.ports.knowledge import BlockFigures
 from triage.ports.stored import DraftRevision, StaleReading
 
 
@@ -260,6 +261,37 @@ class DraftCopyView:
 
 
 @dataclass(frozen=True, slots=True)
+class ReleasedAnswer:
+    """The sent reply of a case that colleagues may read as an example: its draft revision, who said so and when."""
+
+    revision: int
+    released_by: str  # display name
+    released_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasedQuestion:
+    """A released reply by what holds for its case."""
+
+    reference: str
+    approved_at: datetime
+    laws: tuple[str, ...]
+    topics: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarAnswer:
+    """A released reply beside a draft, and why: laws and topics in common, and how many words the questions share."""
+
+    reference: str
+    answered_at: datetime
+    text: str  # without salutation and signature, BSNs masked
+    laws: tuple[str, ...]
+    topics: tuple[str, ...]
+    words: int
+
+
+@dataclass(frozen=True, slots=True)
 class CasePage:
     """Everything Zaak shows. `messages` oldest first, `drafts` the one that holds first, then the newest."""
 
@@ -288,6 +320,7 @@ class CasePage:
     promises: tuple[Promise, ...] = ()  # oldest first; the actor by display name
     sampled: str = ""  # the week of whose audit sample it is, while nobody looked
     draft_copy: DraftCopyView | None = None  # None: drafts are not put in the mailbox, or there is none
+    released: ReleasedAnswer | None = None
 
     @property
     def machine_said_normal(self) -> bool:
@@ -476,6 +509,19 @@ class Queries(Protocol):
     def notices_ending(self, *, after: datetime, before: datetime) -> Sequence[str]:
         """References of open cases with a notice of secure mail that nobody opened and that ends in (after, before],
         the first to end first."""
+
+    def block_figures(self, begin: datetime, end: datetime) -> Sequence[BlockFigures]:
+        """Of the blocks that stood in a draft, or in a reply that left, of [begin, end), by id. Of the approvals of one
+        machine's draft only the last one whose reply left counts."""
+
+    def released_questions(self, *, limit: int) -> Sequence[ReleasedQuestion]:
+        """Of the replies released last, newest first; without cases that were erased."""
+
+    def released_asked(self, references: Sequence[str]) -> Mapping[str, str]:
+        """Reference → what its released reply answered: the last text judged before its approval."""
+
+    def released_texts(self, references: Sequence[str]) -> Mapping[str, str]:
+        """Reference → text of its released reply, as it was approved; without those taken back or erased meanwhile."""
 
     def last_alerts(self, *, limit: int) -> Sequence[AlertRow]:
         """Newest first, without digests."""

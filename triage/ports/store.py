@@ -9,6 +9,7 @@ from typing import Protocol
 
 from triage.core.actions import Acknowledge, Action
 from triage.core.assessment import Assessment
+from triage.core.block_use import BlockUse
 from triage.core.case import Case, LinkKind, LinkState
 from triage.core.mail import FetchedMail, LedgerOutcome, MessageKind, NoReplyReason, ParsedMail, UidRef
 from triage.ports.mailbox import FolderUse
@@ -220,7 +221,7 @@ class UnitOfWork(Protocol):
         self, case_id: str, content: DraftContent, *, by: str, at: datetime, beside: bool = False
     ) -> DraftRevision:
         """The next revision; drops nothing, voids an earlier approval by being newer. `beside`: kept for people to
-        see; the one that held goes on holding."""
+        see; the one that held goes on holding. Of the machine's drafts it is counted which blocks stood in them."""
 
     def latest_draft(self, case_id: str) -> DraftRevision | None:
         """The revision that holds."""
@@ -273,7 +274,21 @@ class UnitOfWork(Protocol):
     def is_erased(self, case_id: str) -> bool: ...
     def add_approval(
         self, case_id: str, revision: int, *, content_hash: str, by: str, at: datetime, outbox_id: str
-    ) -> None: ...
+    ) -> str:
+        """The id of the approval."""
+
+    def add_block_use(
+        self, approval_id: str, case_id: str, used: Mapping[str, BlockUse], *, drafted: int, at: datetime
+    ) -> None:
+        """Block id → what staff left of it in this approved text, which began from the machine's revision `drafted`."""
+
+    def release_answer(self, case_id: str, revision: int, *, by: str, at: datetime) -> bool:
+        """The approved text of this revision may serve as an example, in the place of an earlier one of the case. False
+        when it was not sent, or its case was erased."""
+
+    def withdraw_answer(self, case_id: str) -> bool:
+        """No text of this case is an example any more; False when none was."""
+
     def void_approval(self, case_id: str, revision: int, *, by: str, at: datetime) -> None: ...
     def add_outbox(self, item: OutboxItem, *, due_at: datetime, message_id: str, state: str = "due") -> None:
         """`message_id` is the mail's own Message-ID header, so that a reply to it finds the case. State "uncertain":

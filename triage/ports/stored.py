@@ -126,8 +126,10 @@ class NewMessage:
 
 @dataclass(frozen=True, slots=True)
 class DraftContent:
-    """What an approval binds to. Addresses are `local@domain`; order matters. `blocks` are the ids of the answer blocks
-    that the text was made from, which are no part of what is sent."""
+    """What an approval binds to. Addresses are `local@domain`; order matters.
+
+    `blocks` are the ids of the answer blocks whose text a draft began with, best first. They say where a text comes
+    from and are no part of what is approved."""
 
     to: tuple[str, ...]
     cc: tuple[str, ...]

@@ -2,7 +2,7 @@
 
 An approval binds to the hash of one revision. Saving makes a new revision and so voids it. After approval the
 mail waits a short time in the outbox, in which the approval can be taken back. What the gate asks is ticked for one
-revision too: a next one is asked about anew.
+revision too: a next one is asked about anew. With the approval is counted what it left of each answer block.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from triage.core.workdays import local_date
 from triage.errors import ConflictError, NotAllowed
 from triage.ports import CasePage, Clock, DraftContent, DraftRevision, Queries, Store, User
 from triage.row_ids import new_row_id
+from triage.services.block_learning import blocks_used, machine_draft
 from triage.services.case_acting import find
 from triage.services.casework import taken_up
 from triage.services.letters import Letters
@@ -44,8 +45,18 @@ class Approval:
         self._organisation_name, self._secure_channel = organisation_name, secure_channel
         self._check_within = check_within
 
-    def save_draft(self, reference: str, *, user: User, base_revision: int, content: DraftContent) -> DraftRevision:
-        """The next revision; takes back an approved one that still waits, and follows one that left.
+    def save_draft(
+        self,
+        reference: str,
+        *,
+        user: User,
+        base_revision: int,
+        content: DraftContent,
+        made_from: tuple[str, ...] | None = None,
+    ) -> DraftRevision:
+        """The next revision; takes back an approved one that still waits, and follows one that left. The blocks stay
+        those of the text it began from, unless it was made anew from `made_from`; a letter after one that was sent
+        begins empty, so it has none.
 
         Raises ConflictError when somebody saved a newer one than `base_revision`, or the approved one is on its way."""
         now = self._clock()
@@ -54,11 +65,16 @@ class Approval:
             latest = uow.latest_draft(case.id)
             if latest is not None and latest.revision != base_revision:
                 raise ConflictError("somebody else saved a newer text")
+            blocks = latest.content.blocks if latest is not None else ()
             if latest is not None and latest.outbox_id is not None:
                 if uow.cancel_outbox(latest.outbox_id):
                     uow.void_approval(case.id, latest.revision, by=user.id, at=now)
-                elif uow.outbox_state(latest.outbox_id) in ("due", "sending", "deferred"):
-                    raise ConflictError("this reply is already on its way")
+                else:
+                    state = uow.outbox_state(latest.outbox_id)
+                    if state in ("due", "sending", "deferred"):
+                        raise ConflictError("this reply is already on its way")
+                    blocks = () if state == "sent" else blocks
+            content = replace(content, blocks=blocks if made_from is None else made_from)
             revision = uow.add_draft(case.id, content, by=user.id, at=now)
             changed = taken_up(case, now, self._rules)
             if changed != case:
@@ -130,7 +146,13 @@ class Approval:
             ids = [outbox_id, *(new_row_id(now) for _ in letter.also_to)]
             for item in letter.as_items(ids, case.id, now):
                 uow.add_outbox(item, due_at=leaves, message_id=letter.message_id)
-            uow.add_approval(case.id, revision, content_hash=content_hash, by=user.id, at=now, outbox_id=outbox_id)
+            approval_id = uow.add_approval(
+                case.id, revision, content_hash=content_hash, by=user.id, at=now, outbox_id=outbox_id
+            )
+            written = machine_draft(content, page.drafts)
+            if written is not None:
+                used = blocks_used(self._letters.knowledge, drafted=written.content, approved=content)
+                uow.add_block_use(approval_id, case.id, used, drafted=written.revision, at=now)
             changed = taken_up(case, now, self._rules)
             if is_paused(changed):  # an answer ends the wait for the sender
                 changed = replace(

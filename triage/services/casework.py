@@ -21,6 +21,7 @@ from triage.services.case_acting import CaseActing, find
 from triage.services.corrections import Corrections
 from triage.services.linking import Linking
 from triage.services.redraft import Redraft
+from triage.services.reuse import Reuse
 
 BREAKER_FACT = "breaker"
 
@@ -51,6 +52,7 @@ class Casework(CaseActing):
         super().__init__(store=store, clock=clock)
         self._queries, self._rules = queries, rules
         self._redraft, self._alerts, self._judge = redraft, alerts, judge
+        self.reuse = Reuse(store=store, queries=queries, clock=clock)
         self.linking = Linking(store=store, rules=rules, clock=clock)
         self.corrections = Corrections(
             store=store, queries=queries, rules=rules, clock=clock, redraft=redraft, alerts=alerts

@@ -140,8 +140,9 @@ class Knowledge:
 
     def _first_step(self, assessment: Assessment, text: str, *, needs_topic: bool) -> list[Choice]:
         """The likeliest block for this urgency; one of the same topic, and for this urgency alone, goes first."""
-        # what is said of the last phase of life must be like the mail: a false alarm would be cruel
-        most = len(self.blocks) if assessment.urgency is Urgency.TRANSFER else _LIKE_ENOUGH
+        # beside a clear answer, words for the last phase of life must be like the mail: a false alarm would be cruel
+        cruel = needs_topic and assessment.urgency is Urgency.PALLIATIVE
+        most = _LIKE_ENOUGH if cruel else len(self.blocks)
         able = [
             one
             for one in self._index.suggest(assessment, text, most=most)

@@ -43,6 +43,9 @@ class StaffActs:
         self.refuse_link = casework.linking.refuse_link
         self.link_clients = casework.linking.link_clients
         self.part_clients = casework.linking.part_clients
+        self.release_answer = casework.reuse.release_answer
+        self.withdraw_answer = casework.reuse.withdraw_answer
+        self.similar_answers = casework.reuse.similar_answers
         self.release_uncertain = casework.release_uncertain
         self.release_quarantined = casework.release_quarantined
         self.release_breaker = casework.release_breaker

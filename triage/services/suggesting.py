@@ -78,4 +78,6 @@ class Suggesting:
         if page.drafts:
             now = page.drafts[0].content
             content = replace(content, to=now.to, cc=now.cc, subject=now.subject, attachments=now.attachments)
-        return self._approval.save_draft(reference, user=user, base_revision=base_revision, content=content)
+        return self._approval.save_draft(
+            reference, user=user, base_revision=base_revision, content=content, made_from=tuple(blocks)
+        )

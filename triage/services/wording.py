@@ -69,6 +69,14 @@ def spell_out_laws(text: str, lang: str) -> str:
     return text
 
 
+def law_names_shortened(text: str) -> str:
+    """The text with every name that `spell_out_laws` may have written in full as its short name again."""
+    for names in _LAW_NAMES.values():
+        for short, full in names.items():
+            text = text.replace(full, short)
+    return text
+
+
 def closings(calendar: WorkCalendar, first: date, last: date, lang: str) -> list[str]:
     """Closed weekdays in [first, last] in words: 'op maandag 25 mei (Tweede pinksterdag)', rows of days as one."""
     runs: list[list[date]] = []

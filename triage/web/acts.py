@@ -13,7 +13,15 @@ from typing import Protocol
 from triage.core.assessment import Band, SenderType, Urgency
 from triage.core.case import WaitingFor
 from triage.core.gate import Finding, Found
-from triage.ports import BlockSuggestion, CasePage, CorrectionProposal, DraftContent, DraftRevision, User
+from triage.ports import (
+    BlockSuggestion,
+    CasePage,
+    CorrectionProposal,
+    DraftContent,
+    DraftRevision,
+    SimilarAnswer,
+    User,
+)
 
 
 class CaseActs(Protocol):
@@ -111,6 +119,15 @@ class CaseActs(Protocol):
 
     def dismiss_correction(self, reference: str, *, user: User, version: int, answer_day: date, reason: str) -> None:
         """Not proposed again until another day holds."""
+
+    def release_answer(self, reference: str, *, user: User, version: int, revision: int) -> None:
+        """Colleagues may read this sent reply as an example. ConflictError also when this revision was not sent."""
+
+    def withdraw_answer(self, reference: str, *, user: User, version: int) -> None:
+        """The reply of this case is no example any more."""
+
+    def similar_answers(self, page: CasePage) -> Sequence[SimilarAnswer]:
+        """At most three released replies of other cases that answer a question like this one, likeliest first."""
 
     def reject_draft(self, reference: str, *, user: User, revision: int, reason: str) -> None: ...
     def release_uncertain(self, outbox_id: str, *, user: User) -> None:

@@ -25,9 +25,21 @@ from triage.core.gate import SecureChannel, mask_bsn
 from triage.core.promises import JudgedPromise
 from triage.core.rights import Right
 from triage.core.sla import SlaRules
-from triage.ports import Accounts, AcknowledgementSamples, Clock, ModelOverview, Queries, User
+from triage.ports import Accounts, AcknowledgementSamples, BlockView, Clock, ModelOverview, Queries, User
 from triage.settings import Organisation, WebSettings
-from triage.web import account, admin, cases, draft_acts, letter_preview, model_choice, present, related, worklist
+from triage.web import (
+    account,
+    admin,
+    cases,
+    draft_acts,
+    knowledge,
+    letter_preview,
+    model_choice,
+    present,
+    related,
+    reuse,
+    worklist,
+)
 from triage.web.acts import CaseActs
 from triage.web.auth import Logins, password_hash
 from triage.web.case_acts import CASE_ACTS, case_act_screen
@@ -71,6 +83,7 @@ def create_app(
     promises: Callable[[], Sequence[JudgedPromise]] = lambda: (),
     alerting: Alerting | None = None,
     secure_channel: SecureChannel = SecureChannel.ADVISE,
+    blocks: Sequence[BlockView] = (),
 ) -> Starlette:
     """The web app of the staff screens.
 
@@ -81,7 +94,8 @@ def create_app(
     Beheer shows nothing of it. `judgement` gives the past weeks for Toezicht, oldest first; `promises` those of
     the cases that arrived this month. `letters` writes acknowledgements to look at; None: Beheer shows nothing of them.
     `alerting` is for Beheer; None: it shows nothing of calendar and alerts. `secure_channel`: what a case says of
-    secure mail before it is answered.
+    secure mail before it is answered. `blocks` are what
+    Kennisbank shows, by title.
     """
     https = settings.public_url.startswith("https://")
     sessions = Sessions(accounts, secret=session_secret, clock=clock, absolute=timedelta(hours=settings.session_hours))
@@ -106,6 +120,7 @@ def create_app(
         letters=letters,
         promises=promises,
         alerting=alerting,
+        blocks=tuple(blocks),
         cookie="__Host-triage" if https else "triage",
         https=https,
     )
@@ -149,12 +164,14 @@ def environment(folder: Path) -> Environment:
         percent=present.percent,
         week=present.week_words,
         short_day=present.short_day,
+        date=present.date_words,
         likeness=present.likeness_words,
         block_reason=present.block_reason_words,
         state_words=present.state_words,
         masked=mask_bsn,
         sender=related.sender_words,
         before=related.before_words,
+        why_similar=reuse.why_similar,
     )
     env.globals.update(WORDS=WORDS)
     return env
@@ -195,6 +212,8 @@ def routes(desk: Desk) -> list[Route | Mount]:
         post(f"{case}/blokken", draft_acts.compose_screen, Right.DRAFT),
         post(f"{case}/goedkeuring/intrekken", draft_acts.undo_screen, Right.RELEASE),
         post(f"{case}/teruggeven", draft_acts.reject_screen, Right.RELEASE),
+        get("/kennisbank", knowledge.knowledge_screen, Right.SEE_CASES),
+        get("/kennisbank/{block}", knowledge.block_screen, Right.SEE_CASES),
         get("/toezicht", dashboard_screen, Right.SUPERVISE),
         get("/beheer", admin.admin_screen, Right.ADMINISTER),
         get("/beheer/bevestiging", letter_preview.preview_screen, Right.ADMINISTER),

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from triage.core.case import WaitingFor
 from triage.core.rights import Right
 from triage.errors import ConflictError, NotAllowed
-from triage.web import judging, related
+from triage.web import judging, related, reuse
 from triage.web.cases import Problem, show_case
 from triage.web.desk import Visit
 from triage.web.forms import BadForm, Incomplete
@@ -30,9 +30,11 @@ DAY_CHANGED = (
     "niets verstuurd."
 )
 _JUDGEMENT = "#beoordeling"
+_EXAMPLE = "voorbeeld"
 _CORRECTIONS = frozenset({"nieuwe-datum", "nieuwe-datum-niet-nodig"})
 _DECISIONS = frozenset({"samenvoegen", "apart-houden"})
 REASON_MISSING = "Schrijf op waarom. De reden staat straks bij de zaak."
+TICK_MISSING = "Lees de tekst en zet het vinkje. Zonder vinkje wordt het antwoord geen voorbeeld."
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def case_act_screen(act: CaseAct) -> Callable[[Visit], Response]:
         except NotAllowed:
             problem = Problem(FORBIDDEN, 409, act.path, typed)
         except Incomplete:
-            problem = Problem(REASON_MISSING, 422, act.path, typed)
+            problem = Problem(TICK_MISSING if act.path == _EXAMPLE else REASON_MISSING, 422, act.path, typed)
         else:
             visit.desk.on_access(visit.user, reference, act.action)
             return visit.done(f"/zaak/{reference}", act.message, act.anchor)
@@ -192,6 +194,15 @@ CASE_ACTS: tuple[CaseAct, ...] = (
         "correction_dismissed",
         "nieuwe-datum-niet-nodig",
         _dismiss_correction,
+    ),
+    CaseAct(_EXAMPLE, Right.RELEASE, "answer_released", _EXAMPLE, reuse.release_answer, anchor="#antwoord"),
+    CaseAct(
+        "voorbeeld-terug",
+        Right.RELEASE,
+        "answer_withdrawn",
+        "voorbeeld-terug",
+        reuse.withdraw_answer,
+        anchor="#antwoord",
     ),
     CaseAct("opnieuw-versturen", Right.RESEND, "uncertain_released", "opnieuw", _resend),
 )

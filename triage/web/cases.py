@@ -39,6 +39,7 @@ from triage.web.present import (
 )
 from triage.web.promises import promise_book, still_asking
 from triage.web.related import related, shown_notices
+from triage.web.reuse import example_of, similar_answers
 from triage.web.words import word
 
 TROUBLED = ("refused", "uncertain")
@@ -146,6 +147,8 @@ def show_case(
         laws_by_people=any(row.action == "laws_corrected" for row in page.timeline),
         recipient_warnings=recipient_warnings(editor.to),
         signature=SIGNATURE,
+        example=example_of(page),
+        similar=similar_answers(visit, page),
         editor=editor,
         # of another text than the one in the fields they would mislead
         findings=desk.acts.findings_of(page) if page.drafts and editor.holds(page.drafts[0]) else (),

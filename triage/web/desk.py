@@ -24,7 +24,7 @@ from triage.core.rights import Right
 from triage.core.sla import SlaRules
 from triage.errors import ConflictError, NotAllowed, NotFound, StoreUnavailable
 from triage.logs import get_logger
-from triage.ports import Accounts, AcknowledgementSamples, Clock, ModelOverview, Queries, User
+from triage.ports import Accounts, AcknowledgementSamples, BlockView, Clock, ModelOverview, Queries, User
 from triage.settings import Organisation
 from triage.web.acts import CaseActs
 from triage.web.auth import Logins, may
@@ -63,6 +63,8 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "teruggegeven": ("ok", "Het concept is teruggegeven. De reden staat bij de notities."),
     "nieuwe-datum": ("ok", "De mail met de nieuwe datum gaat nu weg."),
     "nieuwe-datum-niet-nodig": ("ok", "Er gaat geen mail weg over de nieuwe datum. De reden staat bij de notities."),
+    "voorbeeld": ("ok", "Collega’s zien dit antwoord nu bij vragen die erop lijken."),
+    "voorbeeld-terug": ("ok", "Dit antwoord is geen voorbeeld meer."),
     "opnieuw": ("ok", "De mail wordt nog één keer verstuurd."),
     "quarantaine": ("ok", "De mail wordt bij de volgende ronde opnieuw gelezen."),
     "noodrem": ("ok", "De noodrem is los. Ontvangstbevestigingen gaan weer weg."),
@@ -121,6 +123,7 @@ class Desk:
     letters: AcknowledgementSamples | None
     promises: Callable[[], Sequence[JudgedPromise]]
     alerting: Alerting | None
+    blocks: Sequence[BlockView]
     cookie: str
     https: bool
 

@@ -95,8 +95,8 @@ def content_of(form: Form, base: DraftRevision | None) -> tuple[DraftContent, bo
     """(what the form holds, are all addresses well-formed). Attachments stay those of the revision it began from."""
     to, to_fine = addresses(form.text("aan", longest=5000))
     cc, cc_fine = addresses(form.text("cc", longest=5000))
-    attachments, blocks = (base.content.attachments, base.content.blocks) if base else ((), ())
-    content = DraftContent(to, cc, form.line("onderwerp", longest=900), form.text("tekst"), attachments, blocks)
+    attachments = base.content.attachments if base else ()
+    content = DraftContent(to, cc, form.line("onderwerp", longest=900), form.text("tekst"), attachments)
     return content, to_fine and cc_fine
 
 

@@ -6,7 +6,7 @@ Everything is pure: `now` is an argument, moments are aware and shown in Europe/
 from __future__ import annotations
 
 import math
-from datetime import datetime
+from datetime import date, datetime
 
 from triage.core.assessment import Assessment, Band, Urgency
 from triage.core.case import OPEN_STATES, Case, CaseState, WaitingFor
@@ -42,6 +42,11 @@ def when(moment: datetime, now: datetime, *, seconds: bool = False) -> str:
 def short_day(moment: datetime) -> str:
     """'do 26 november': a promised day, without an hour."""
     return f"{_DAYS[moment.astimezone(AMSTERDAM).weekday()]} {dutch_date(moment).partition(' ')[2]}"
+
+
+def date_words(day: date) -> str:
+    """'22 nov 2026'."""
+    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
 
 
 def term(due: datetime, now: datetime) -> str:

@@ -235,6 +235,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "correction_bounced": "Mail met een nieuwe datum kwam terug: die is niet bezorgd",
         "correction_delayed": "De bezorging van de mail met een nieuwe datum duurt langer",
         "correction_arrived": "De mailserver van de ontvanger meldt dat de mail met een nieuwe datum is bezorgd",
+        "answer_released": "Antwoord mag als voorbeeld dienen",
+        "answer_withdrawn": "Antwoord is geen voorbeeld meer",
         "acknowledgement_bounced": "Ontvangstbevestiging kwam terug: die is niet bezorgd",
         "acknowledgement_delayed": "De bezorging van de ontvangstbevestiging duurt langer",
         "acknowledgement_arrived": "De mailserver van de ontvanger meldt dat de ontvangstbevestiging is bezorgd",
@@ -387,6 +389,19 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "many_recipients": "Dit antwoord gaat naar veel adressen. Moet iedereen dit lezen? Haal weg wie het "
         "niet aangaat.",
     },
+    "block_status": {
+        "verified": "nagekeken",
+        "unverified": "er is een nieuwere regel; nog nakijken",
+    },
+    "block_section": {
+        "eerst": "Wat u nu eerst kunt doen",
+        "kort": "Kort antwoord",
+        "waarom": "Uitleg",
+        "wie": "Wie beslist",
+        "stappen": "Wat u kunt doen",
+        "oneens": "Niet eens met een besluit?",
+    },
+    "audience": {"citizen": "burgers", "professional": "professionals"},
     "gate": {
         "bsn": "Er staat een burgerservicenummer (BSN) in de mail. Haal het weg.",
         "place_holder": "In de tekst staat nog iets tussen [[ ]]. Staat er ‘controleer deze regel’? Zoek de regel na "

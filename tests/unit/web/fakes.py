@@ -27,7 +27,9 @@ from triage.ports import (
     AcknowledgementView,
     AlertRow,
     AuditRow,
+    BlockFigures,
     BlockSuggestion,
+    BlockView,
     CaseFilter,
     CasePage,
     CaseRow,
@@ -44,8 +46,10 @@ from triage.ports import (
     NoteRow,
     OutboxRow,
     QuarantineRow,
+    ReleasedAnswer,
     SameClient,
     SampleFigures,
+    SimilarAnswer,
     Supervision,
     User,
 )
@@ -210,6 +214,9 @@ class Helpdesk:
     late: list[FoundLate] = field(default_factory=list)
     sample: SampleFigures = field(default_factory=lambda: SampleFigures(0, 0, 0))
     undo: timedelta = timedelta(seconds=20)
+    block_rows: Sequence[BlockFigures] = ()
+    similar: Sequence[SimilarAnswer] = ()
+    compared: list[str] = field(default_factory=list)  # cases that released answers were compared with
     models: ModelOverview | None = None
     model_trouble: Exception | None = None
     weeks: Sequence[WeekReport] = ()
@@ -339,6 +346,9 @@ class Helpdesk:
     def audit_sample(self, since: datetime) -> SampleFigures:
         return self.sample
 
+    def block_figures(self, begin: datetime, end: datetime) -> Sequence[BlockFigures]:
+        return self.block_rows
+
     def last_alerts(self, *, limit: int) -> Sequence[AlertRow]:
         return self.alert_rows[:limit]
 
@@ -362,7 +372,17 @@ class Helpdesk:
             raise ConflictError("stale")
         of_page = {
             name: changes.pop(name)
-            for name in ("assignee_name", "notes", "drafts", "outbox", "promises", "sender_type", "topics", "sampled")
+            for name in (
+                "assignee_name",
+                "notes",
+                "drafts",
+                "outbox",
+                "promises",
+                "sender_type",
+                "topics",
+                "sampled",
+                "released",
+            )
             if name in changes
         }
         case = replace(page.case, version=page.case.version + 1, **changes)  # type: ignore[arg-type]
@@ -553,6 +573,22 @@ class Helpdesk:
         rest = tuple(one for one in page.outbox if one is not row)
         self._change("undo_approval", reference, None, drafts=(void, *page.drafts[1:]), outbox=rest)
 
+    def release_answer(self, reference: str, *, user: User, version: int, revision: int) -> None:
+        page = self.case_page(reference)
+        if revision not in {draft.revision for draft in page.drafts}:
+            raise ConflictError("not sent")
+        released = ReleasedAnswer(revision, user.display_name, self.clock())
+        self._change("release_answer", reference, version, released=released)
+
+    def withdraw_answer(self, reference: str, *, user: User, version: int) -> None:
+        if self.case_page(reference).released is None:
+            raise ConflictError("no example")
+        self._change("withdraw_answer", reference, version, released=None)
+
+    def similar_answers(self, page: CasePage) -> Sequence[SimilarAnswer]:
+        self.compared.append(page.case.reference)
+        return self.similar
+
     def reject_draft(self, reference: str, *, user: User, revision: int, reason: str) -> None:
         if self.case_page(reference).drafts[0].revision != revision:
             raise ConflictError("a newer text")
@@ -709,6 +745,8 @@ class World:
     report: dict[str, object] = field(default_factory=lambda: {"healthy": True, "breaker_tripped": False})
     alerting: Alerting = field(default_factory=lambda: Alerting("van 08:30 tot 17:00 uur", 2, True, False))
 
+    blocks: Sequence[BlockView] = ()
+
     @property
     def clock(self) -> FakeClock:
         return self.helpdesk.clock
@@ -742,6 +780,7 @@ class World:
             letters=self.letters,
             promises=lambda: self.helpdesk.judged,
             alerting=self.alerting,
+            blocks=self.blocks,
         )
 
     def browser(self) -> Browser:

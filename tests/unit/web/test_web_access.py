@@ -60,11 +60,16 @@ ADDRESSES: list[tuple[str, str, dict[str, object], Right | None]] = [
         {"versie": 1, "datum": "2026-11-27", "reden": "gebeld"},
         Right.RELEASE,
     ),
+    ("POST", f"{CASE}/voorbeeld", {"versie": 1, "antwoord": 1, "niemand": "ja"}, Right.RELEASE),
+    ("POST", f"{CASE}/voorbeeld-terug", {"versie": 1}, Right.RELEASE),
     ("POST", f"{CASE}/opnieuw-versturen", {"verzending": "o-1"}, Right.RESEND),
     ("POST", f"{CASE}/concept", DRAFT, Right.DRAFT),
     ("POST", f"{CASE}/concept", {**DRAFT, "doe": "goedkeuren"}, Right.RELEASE),
+    ("POST", f"{CASE}/blokken", {"basis": 1, "blok": "toegang-wlz"}, Right.DRAFT),
     ("POST", f"{CASE}/goedkeuring/intrekken", {}, Right.RELEASE),
     ("POST", f"{CASE}/teruggeven", {"concept": 1, "reden": "te lang"}, Right.RELEASE),
+    ("GET", "/kennisbank", {}, Right.SEE_CASES),
+    ("GET", "/kennisbank/pgb", {}, Right.SEE_CASES),
     ("GET", "/toezicht", {}, Right.SUPERVISE),
     ("GET", "/beheer", {}, Right.ADMINISTER),
     ("GET", "/beheer/bevestiging", {}, Right.ADMINISTER),
@@ -106,7 +111,10 @@ def test_every_address_asks_for_its_right(role: Role) -> None:
 
 def test_all_routes_are_in_the_list_above() -> None:
     open_to_all = {"/", "/inloggen", "/uitloggen", "/gezond", "/static"}
-    known = {path.replace("JL-2026-00001", "{reference}").replace("m-1", "{message}") for _, path, _, _ in ADDRESSES}
+    parts = {"JL-2026-00001": "{reference}", "m-1": "{message}", "pgb": "{block}"}
+    known = set()
+    for _, path, _, _ in ADDRESSES:
+        known.add("/".join(parts.get(part, part) for part in path.split("/")))
     routes = {route.path for route in World().app.routes}  # type: ignore[attr-defined]
     assert routes - open_to_all == known
 

@@ -22,6 +22,7 @@ from triage.core.promises import Reason, Subject
 from triage.core.rights import Role
 from triage.core.sla import ClockState
 from triage.ports import AcknowledgementView, AuditRow, OutboxRow, QuarantineRow
+from triage.services.knowledge import SECTIONS
 from triage.web.cases import audit_words
 from triage.web.mailtext import clean_html, cues, fold, pieces
 from triage.web.present import size, term, when
@@ -51,6 +52,7 @@ ROOT = Path(__file__).resolve().parents[3]
         ("gate", Finding),
         ("tick", tuple(set(Finding) - BLOCKING)),
         ("ticked", tuple(set(Finding) - BLOCKING)),
+        ("block_section", SECTIONS),
     ],
 )
 def test_every_code_has_words(group: str, codes: type[StrEnum] | tuple[str, ...]) -> None:
