@@ -1,5 +1,5 @@
 # The two commands a newcomer needs: `make run` and `make test`. Everything else is `python3 run.py --help`.
-.PHONY: run test check bench crash reliability judgement promises pictures first-start lock
+.PHONY: run test check bench crash reliability judgement promises drafts pictures first-start lock
 
 run:            ## the whole product on its embedded default, with sample mails arriving
 	python3 run.py demo
@@ -24,6 +24,9 @@ judgement:      ## locked test, challenge, fresh mails, agreement, speed of judg
 
 promises:       ## terms beside an oracle, a simulated year, time to acknowledgement; writes docs/promises.md
 	python3 tests/run_all.py --only tests.benchmark.promises
+
+drafts:         ## the right answer block in the draft, speed, sentence lengths; writes docs/drafts.md
+	python3 tests/run_all.py --only tests.benchmark.drafts
 
 pictures:       ## the acknowledgement as senders see it; writes docs/acknowledgements.md
 	python3 tests/run_all.py --only tests.benchmark.pictures
