@@ -1,8 +1,8 @@
 """`make drafts`: the right answer block in the draft, and how drafts read; writes docs/drafts.md.
 
 The labelled questions in `tests/data/drafts` were written apart from the blocks. The first score of a file is kept and
-is the one that is reported; a file that was looked at afterwards proves nothing any more. The chapter on what was judged
-cold and what falls short is written by hand and kept.
+is the one that is reported; a file that was looked at afterwards proves nothing any more. The chapter on what was
+judged cold and what falls short is written by hand and kept.
 """
 
 from __future__ import annotations
@@ -178,8 +178,8 @@ def _speed(asked: Sequence[Asked], letters: Letters) -> str:
     make_letters()
     start = time.perf_counter() - begun
     return (
-        f"## Speed\n\nFrom assessed mail to draft, one thread, {len(took)} mails: p50 {np.percentile(took, 50):.1f} ms, "
-        f"p95 {np.percentile(took, 95):.1f} ms. All texts and blocks read at the start: {start:.1f} s."
+        f"## Speed\n\nFrom assessed mail to draft, one thread, {len(took)} mails: p50 "
+        f"{np.percentile(took, 50):.1f} ms, p95 {np.percentile(took, 95):.1f} ms. All texts and blocks read at the start: {start:.1f} s."
     )
 
 
@@ -207,9 +207,10 @@ def _blocks(letters: Letters) -> str:
     return "\n\n".join(
         [
             "## Blocks",
-            f"{len(blocks)} blocks, {verified} with verified sources ({verified / len(blocks):.0%}); words per sentence, "
-            "of which 25 is the most and 12 the most on average. *Not checked* are statements that only a person's tick "
-            "brings into a draft; *look up anew*: the law may have a newer text than the version that the footnote names.",
+            f"{len(blocks)} blocks, {verified} with verified sources ({verified / len(blocks):.0%}); words per "
+            "sentence, of which 25 is the most and 12 the most on average. *Not checked* are statements that only a "
+            "person's tick brings into a draft; *look up anew*: the law may have a newer text than the version that the "
+            "footnote names.",
             report.table(head, rows),
         ]
     )
