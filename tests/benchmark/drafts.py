@@ -179,7 +179,8 @@ def _speed(asked: Sequence[Asked], letters: Letters) -> str:
     start = time.perf_counter() - begun
     return (
         f"## Speed\n\nFrom assessed mail to draft, one thread, {len(took)} mails: p50 "
-        f"{np.percentile(took, 50):.1f} ms, p95 {np.percentile(took, 95):.1f} ms. All texts and blocks read at the start: {start:.1f} s."
+        f"{np.percentile(took, 50):.1f} ms, p95 {np.percentile(took, 95):.1f} ms. All texts and blocks read at the "
+        f"start: {start:.1f} s."
     )
 
 
@@ -209,8 +210,8 @@ def _blocks(letters: Letters) -> str:
             "## Blocks",
             f"{len(blocks)} blocks, {verified} with verified sources ({verified / len(blocks):.0%}); words per "
             "sentence, of which 25 is the most and 12 the most on average. *Not checked* are statements that only a "
-            "person's tick brings into a draft; *look up anew*: the law may have a newer text than the version that the "
-            "footnote names.",
+            "person's tick brings into a draft; *look up anew*: the law may have a newer text than the version that "
+            "the footnote names.",
             report.table(head, rows),
         ]
     )
