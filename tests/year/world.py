@@ -27,6 +27,7 @@ from tests.year.outside import ALERT_TO, Arrived, Written, YearMailbox, YearMail
 from tests.year.plans import Plan
 from triage.core.assessment import Band, Urgency
 from triage.core.case import OPEN_STATES, WaitingFor
+from triage.core.gate import BLOCKING, Finding
 from triage.core.mail import LedgerOutcome
 from triage.core.workdays import WorkCalendar
 from triage.errors import DeliveryRefused, DeliveryUncertain, MailboxUnavailable, TriageError
@@ -624,6 +625,7 @@ class World:
             revision=draft.revision,
             content_hash=draft.content_hash,
             seen_messages=case.taken_in,
+            ticked=frozenset(Finding) - BLOCKING,  # staff look, and find all in order
         )
         case.clocks.take_up()
         case.clocks.resume_by_person(self._desk.now)
