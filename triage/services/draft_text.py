@@ -70,7 +70,8 @@ class DraftTexts:
         Without blocks it asks the sender what is not known yet."""
         lang = language_of(assessment)
         professional = assessment.sender_type in PROFESSIONALS
-        parts = [(block, block.text(lang, professional=professional)) for block in blocks]
+        facts = self._knowledge.facts.read(_asked(mail, assessment))
+        parts = [(block, block.text(lang, professional=professional, facts=facts)) for block in blocks]
         answered = [(block, part) for block, part in parts if part]
         notes = list(dict.fromkeys(note for block, _ in answered for note in block.footnotes))
         why: list[str] = []
@@ -81,10 +82,11 @@ class DraftTexts:
             why += [*reasons[:-1], f"{reasons[-1]} {marks}".strip(), *ticked]
         disagree: list[str] = []
         for remedy in self._remedies([block for block, _ in answered], assessment):
+            said = remedy.text(lang, professional=professional, facts=facts)
             if remedy.footnotes[0] not in notes:
                 notes.append(remedy.footnotes[0])
             mark = f"[{notes.index(remedy.footnotes[0]) + 1}]"
-            disagree += [f"{text} {mark}" for text in remedy.text(lang, professional=professional).get("oneens", ())]
+            disagree += [f"{text} {mark}" for text in said.get("oneens", ())]
         found = find_place(f"{mail.subject}\n{mail.new_text or mail.forwarded_text}")
         answer = " ".join(text for _, part in answered for texts in part.values() for text in texts)
         body = self._skeletons[lang].render(

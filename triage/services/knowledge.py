@@ -18,6 +18,7 @@ from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from triage.core.assessment import Assessment, Band, Urgency
+from triage.core.facts import FactRules, Facts, holds, terms_of_condition
 from triage.errors import ConfigError
 from triage.services.block_choice import BlockIndex, Choice, urgency_weight
 
@@ -30,8 +31,12 @@ _LIKE_ENOUGH = 6  # of the blocks that fit best
 _NEAR = 0.8  # how far under the best one a further block may stand
 _LEAST, _LEAST_UNCLEAR = 2.5, 4.2  # score of the best block; the second when the law is unclear as well
 _STATUSES = frozenset({"verified", "unverified"})
-_OPTIONAL_KEYS = frozenset({"regulation", "source", "remedies", "remedy", "words", "only_with", "text_en", "recheck"})
+_OPTIONAL_KEYS = frozenset(
+    {"regulation", "source", "remedies", "remedy", "words", "needs", "not_with", "only_with", "text_en", "recheck"}
+)
 _KEYS = frozenset({"id", "title", "topics", "laws", "urgency", "audience", "responsible_body", "checked_on", "status"})
+
+_CONDITION = re.compile(r"\[(if|unless) ([a-z_, ]+): ([^\[\]]*)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,8 @@ class Footnote:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One answer. `sections` and `sections_en` map a name of SECTIONS to its paragraph or list items."""
+    """One answer. `sections`, `sections_en` and `for_professionals` map a name of SECTIONS to its paragraphs or list items,
+    with all that stands there under a condition; what one sender reads of them is `text`."""
 
     id: str
     title: str
@@ -59,9 +65,9 @@ class Block:
     remedies: tuple[str, ...]
     remedy: str
     words: tuple[str, ...]
-    only_with: tuple[
-        str, ...
-    ]  # one of these must stand in the mail: without it the block would be about another person
+    needs: tuple[str, ...]  # conditions on facts: the mail must say one of these
+    not_with: tuple[str, ...]  # the mail may say none of these: the block would be about another person
+    only_with: tuple[str, ...]  # one of these words must stand in the mail
     footnotes: tuple[Footnote, ...]
     sections: Mapping[str, tuple[str, ...]]
     sections_en: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -69,12 +75,25 @@ class Block:
     to_check: tuple[str, ...] = ()
     recheck: str = ""  # Dutch, for staff: what must be looked up anew
     amounts: Mapping[str, int] = field(default_factory=dict)  # each amount in the text → the newest year that is known
+    marked: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    """ "nl", "en" and "professional" → the sections as they stand in the file, conditions and all."""
 
-    def text(self, lang: str, *, professional: bool) -> Mapping[str, tuple[str, ...]]:
-        """The sections of a letter in this language to this kind of reader; empty when the block is not in it."""
+    def text(self, lang: str, *, professional: bool, facts: Facts | None = None) -> Mapping[str, tuple[str, ...]]:
+        """The sections of a letter in this language to this kind of reader, without what does not hold for somebody of
+        whom these facts are known; empty when the block is not in the language. `facts` None: all that stands there."""
         if lang == "en":
-            return self.sections_en
-        return {**self.sections, **self.for_professionals} if professional else self.sections
+            read = self.marked["en"]
+        else:
+            read = {**self.marked["nl"], **(self.marked["professional"] if professional else {})}
+        resolved = {name: tuple(filter(None, (resolve(one, facts) for one in items))) for name, items in read.items()}
+        return {name: items for name, items in resolved.items() if items}
+
+    @property
+    def facts_named(self) -> frozenset[str]:
+        """The facts that its conditions name."""
+        texts = [item for read in self.marked.values() for items in read.values() for item in items]
+        conditions = [*self.needs, *self.not_with, *(found[2] for one in texts for found in _CONDITION.finditer(one))]
+        return frozenset(name for one in conditions for name, _ in terms_of_condition(one))
 
     def stale(self, today: date, longest: timedelta) -> tuple[str, ...]:
         """Why its text must be looked at anew: `recheck`, `checked_long_ago`, `amount_of_an_earlier_year`."""
@@ -86,14 +105,30 @@ class Block:
         return tuple(found)
 
 
+def resolve(text: str, facts: Facts | None) -> str:
+    """The text that somebody reads: `[if wlz: …]` stands there only when the mail says so, `[unless wlz: …]` unless it
+    does. `facts` None: everything, without the marks."""
+
+    def shown(match: re.Match[str]) -> str:
+        keep = facts is None or holds(match[2], facts) is (match[1] == "if")
+        return match[3] if keep else ""
+
+    return " ".join(_CONDITION.sub(shown, text).split())
+
+
 class Knowledge:
     """All blocks, ready to be chosen from. Raises ConfigError that names file and fault when one cannot be used."""
 
     def __init__(self, folder: Path) -> None:
         data = DatedData.read(folder)
+        self.facts = FactRules(read_toml(folder / "facts.toml"))
         self.blocks: tuple[Block, ...] = tuple(read_block(path, data) for path in sorted(folder.glob("*.md")))
         if not self.blocks:
             raise ConfigError(f"no answer blocks in {folder.name}")
+        for block in self.blocks:
+            unknown = sorted(block.facts_named - set(self.facts.rules))
+            if unknown:
+                raise ConfigError(f"{block.id}.md names the fact {unknown[0]}, which facts.toml has not")
         self.remedies: Mapping[str, Block] = {block.remedy: block for block in self.blocks if block.remedy}
         for block in self.blocks:
             missing = [name for name in block.remedies if name not in self.remedies]
@@ -209,6 +244,19 @@ def read_block(path: Path, data: DatedData) -> Block:
         sections_en = _sections(text_en)
     except Exception as exc:  # Jinja2 raises many kinds; each means the same to who edits the file
         raise ConfigError(f"{path.name}: {exc}") from exc
+    marked = {
+        "nl": {name: items for name, items in sections.items() if name in SECTIONS},
+        "en": sections_en,
+        "professional": {
+            name.removesuffix(_FOR_PROFESSIONALS): items
+            for name, items in sections.items()
+            if name.endswith(_FOR_PROFESSIONALS)
+        },
+    }
+    whole = {
+        reader: {name: tuple(resolve(one, None) for one in items) for name, items in read.items()}
+        for reader, read in marked.items()
+    }
     if not {"kort", "waarom", "wie"} <= sections.keys():
         raise ConfigError(f"{path.name} needs the sections kort, waarom and wie")
     footnotes = tuple(
@@ -232,18 +280,17 @@ def read_block(path: Path, data: DatedData) -> Block:
         remedies=tuple(front.get("remedies", ())),
         remedy=front.get("remedy", ""),
         words=tuple(front.get("words", ())),
+        needs=tuple(front.get("needs", ())),
+        not_with=tuple(front.get("not_with", ())),
         only_with=tuple(front.get("only_with", ())),
         footnotes=footnotes,
-        sections={name: items for name, items in sections.items() if name in SECTIONS},
-        sections_en=sections_en,
-        for_professionals={
-            name.removesuffix(_FOR_PROFESSIONALS): items
-            for name, items in sections.items()
-            if name.endswith(_FOR_PROFESSIONALS)
-        },
+        sections=whole["nl"],
+        sections_en=whole["en"],
+        for_professionals=whole["professional"],
         to_check=sections.get(TO_CHECK, ()),
         recheck=front.get("recheck", ""),
         amounts={**amounts, **amounts_en},
+        marked=marked,
     )
 
 

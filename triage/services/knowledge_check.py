@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from triage.core.assessment import LAWS, Urgency
+from triage.core.facts import FactRules, excluded
 from triage.core.readability import MOST_MEAN_WORDS, readability, sentences, words_in
 from triage.errors import ConfigError
-from triage.services.knowledge import SECTIONS, Block, DatedData, read_block, read_toml
+from triage.services.knowledge import SECTIONS, Block, DatedData, read_block, read_toml, resolve
 
 LEAST_QUESTIONS = 10
 """Invented questions that a block needs: with fewer a mail is hardly ever like it."""
@@ -83,6 +84,7 @@ def check_knowledge(
     try:
         data = DatedData.read(folder)
         questions, topics = read_toml(folder / "questions.toml"), read_toml(folder / "topics.toml")
+        facts = FactRules(read_toml(folder / "facts.toml"))
         explained = set(_listed_words(templates / "replies" / "words.toml"))
     except ConfigError as exc:
         return _report([Finding("wrong", str(exc).partition(" ")[0], str(exc))], ())
@@ -95,6 +97,7 @@ def check_knowledge(
     for block in blocks:
         told = [
             *_format(block, topics, remedies),
+            *_conditions(block, facts),
             *_sources(block, today),
             *_dates(block, today, longest),
             *_typed(block, folder, data),
@@ -150,6 +153,28 @@ def _format(block: Block, topics: Mapping[str, Any], remedies: Collection[str]) 
         yield "look", "it has no text_en: an English question gets no answer from it"
     if block.status != "verified":
         yield "look", "nobody verified it: it reaches a draft only when a person chooses it"
+
+
+def _conditions(block: Block, facts: FactRules) -> _Told:
+    for name in sorted(block.facts_named - set(facts.rules)):
+        yield "wrong", f"unknown fact {name}; known are {', '.join(facts.rules)}"
+    for read in block.marked.values():
+        for text in (item for items in read.values() for item in items):
+            left = resolve(text, None)
+            if re.search(r"\[(?!\[)|\[?(?:if|unless) [a-z_, ]+: ", left):
+                yield (
+                    "wrong",
+                    f"a condition must be [if fact: text] or [unless fact: text], without brackets in it: {left}",
+                )
+    for facts_known in ({}, *({name: said} for name in facts.rules for said in (True, False))):
+        if excluded(block.needs, block.not_with, facts_known):
+            continue
+        for professional in (False, True):
+            if not {"kort", "waarom", "wie"} <= block.text("nl", professional=professional, facts=facts_known).keys():
+                told = (
+                    ", ".join(f"{'' if said else 'no '}{name}" for name, said in facts_known.items()) or "no fact known"
+                )
+                yield "wrong", f"with {told} kort, waarom or wie would be empty: leave a sentence without condition"
 
 
 def _sources(block: Block, today: date) -> _Told:
