@@ -22,6 +22,7 @@ from tests.benchmark import report
 from tests.letter_cases import a_case, make_letters
 from triage.bootstrap import reader_for, utc_now
 from triage.core.readability import readability, sentences
+from triage.services.block_choice import BlockIndex, Example
 from triage.services.letters import Letters
 from triage.services.places import find_place
 from triage.services.reading import Reading
@@ -51,6 +52,8 @@ class Asked:
 
 
 def main() -> int:
+    if sys.argv[1:] == ["--weights"]:
+        return _fit()
     letters, reader = make_letters(), reader_for(load_settings())
     files = {path.stem: _read(path, reader) for path in sorted(DATA.glob("*.jsonl"))}
     kept: dict[str, Any] = json.loads(FIRST_SCORES.read_text(encoding="utf-8")) if FIRST_SCORES.exists() else {}
@@ -77,7 +80,10 @@ def main() -> int:
 
 
 def _read(path: Path, reader: Any) -> list[Asked]:
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return _as_asked([json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()], reader)
+
+
+def _as_asked(rows: Sequence[Json], reader: Any) -> list[Asked]:
     raws = []
     for row in rows:
         mail = EmailMessage()
@@ -122,6 +128,71 @@ def _chosen(one: Asked, letters: Letters) -> tuple[str, ...]:
 
 def _suggested(one: Asked, letters: Letters) -> tuple[str, ...]:
     return tuple(choice.block.id for choice in letters.drafts.suggest(one.reading.mail, one.reading.assessment))
+
+
+def _fit() -> int:
+    """Prints the weights of the choice of blocks, and what each pair of thresholds gives: each author's mails are
+    scored by an index that was taught by the others only."""
+    from sklearn.linear_model import LogisticRegression
+
+    knowledge, reader = make_letters().knowledge, reader_for(load_settings())
+    authors = sorted({row["author"] for row in knowledge.mails})
+    names = [block.id for block in knowledge.blocks]
+    of_author: dict[str, list[tuple[Json, Any, Any]]] = {}
+    for author in authors:
+        others = [
+            Example(f"{row['subject']}\n\n{row['body']}", tuple(row["blocks"]))
+            for row in knowledge.mails
+            if row["author"] != author
+        ]
+        index = BlockIndex(knowledge.blocks, knowledge.questions, others, knowledge.facts)
+        mine = [row for row in knowledge.mails if row["author"] == author]
+        of_author[author] = []
+        for one in _as_asked(mine, reader):
+            asked = one.reading.assessment.judged_text
+            features = index.features(one.reading.assessment, asked)
+            fits = {choice.block.id for choice in index.suggest(one.reading.assessment, asked, most=99) if choice.fits}
+            of_author[author].append((one.row, features, np.array([name in fits for name in names])))
+
+    def fitted(without: str) -> Any:
+        x, y = [], []
+        for author, rows in of_author.items():
+            for row, features, fits in rows if author != without else ():
+                best = np.flatnonzero(fits)[np.argsort(-features[fits, :2].sum(axis=1))][:15]
+                x.append(features[best])
+                y += [names[place] in row["blocks"] for place in best]
+        return LogisticRegression(max_iter=2000).fit(np.concatenate(x), y)
+
+    chances = [
+        (row, np.where(fits, fitted(author).predict_proba(features)[:, 1], 0.0))
+        for author, rows in of_author.items()
+        for row, features, fits in rows
+    ]
+    for least in (0.15, 0.2, 0.25, 0.3, 0.4):
+        for second in (0.4, 0.5, 0.6):
+            print(f"least {least}, second {second}:", _judge(chances, names, least, second))
+    model = fitted("")
+    print("WEIGHTS", [round(float(one), 2) for one in (*model.coef_[0], model.intercept_[0])])
+    return 0
+
+
+def _judge(chances: Sequence[tuple[Json, Any]], names: Sequence[str], least: float, second: float) -> str:
+    answered = main_in = needed = wrong = vague = asks = 0
+    for row, chance in chances:
+        order = np.argsort(-chance)[:2]
+        chosen = [names[place] for at, place in enumerate(order) if chance[place] >= (second if at else least)]
+        if not row["blocks"]:
+            vague += 1
+            asks += not chosen
+            continue
+        answered += 1
+        main_in += row["blocks"][0] in chosen
+        needed += set(row["blocks"]) <= set(chosen)
+        wrong += bool(set(chosen) - {*row["blocks"], *row["also_good"]})
+    return (
+        f"right {main_in / answered:.3f}, all needed {needed / answered:.3f}, drafts with one not wanted "
+        f"{wrong / answered:.3f}, vague asked back {asks}/{vague}"
+    )
 
 
 def _choice(kept: Json, now: Json) -> str:

@@ -256,7 +256,7 @@ def test_two_laws_put_the_border_first() -> None:
         ("Ma sterft, met Wlz. Kan er zorg bij?", ("wlz",), ("T16",), Urgency.PALLIATIVE, "palliatief-wlz"),
         ("Hoe krijg ik vader in een hospice?", ("wlz", "zvw"), ("T17",), Urgency.PALLIATIVE, "hospice"),
         ("Pa moet morgen het ziekenhuis uit.", ("zvw",), ("T15",), Urgency.TRANSFER, "ziekenhuis-ontslag"),
-        ("Ma dwaalt en kan nu niet meer thuis zijn.", ("wlz",), ("T06",), Urgency.TRANSFER, "wlz-crisis"),
+        ("Ma dwaalt met haar Wlz-indicatie en moet nu opgenomen worden.", ("wlz",), ("T06",), Urgency.TRANSFER, "wlz-crisis"),
         ("Het huishouden lukt niet in deze fase.", ("wmo",), ("T24",), Urgency.PALLIATIVE, "wmo-spoed"),
     ],
 )
@@ -285,7 +285,7 @@ def test_a_regular_question_never_gets_an_urgent_block() -> None:
 
 def test_assumed_urgency_does_not_choose() -> None:
     guessed = assessed(("wmo",), ("T28",), Urgency.PALLIATIVE, band=Band.POSSIBLE, band_reason="no_model")
-    assert letters().drafts.choose(a_mail("taxi"), guessed)[0].block.id == "vervoer"
+    assert letters().drafts.choose(a_mail("Wie betaalt de taxi naar mijn familie?"), guessed)[0].block.id == "vervoer"
 
 
 def test_unclear_or_uncovered_questions_get_questions_back() -> None:
@@ -353,7 +353,8 @@ def test_english_mail_gets_an_english_draft() -> None:
     assert draft.subject == "Your question to the Juiste Loket [JL-2026-00042-K7]"
     assert draft.body.startswith("Dear Fatma Yıldız,\n\nThank you for your question about a home adaptation.")
     assert "Social Support Act (Wmo 2015)" in draft.body and "Kort antwoord" not in draft.body
-    block = replace(letters().knowledge.blocks[0], sections_en={})
+    first = letters().knowledge.blocks[0]
+    block = replace(first, marked={**first.marked, "en": {}})
     without = letters().draft(a_mail("x"), assessed(("wmo",), ("T30",), language="en"), a_case(), blocks=[block])
     assert "Kort" not in without.body and "What we still need to know" in without.body
 

@@ -170,9 +170,11 @@ def broken(tmp_path: Path, change: tuple[str, str]) -> Path:
         "zvw-oneens.md",
         "amounts.toml",
         "terms.toml",
+        "facts.toml",
     ):
         shutil.copy(TEMPLATES / "knowledge" / name, tmp_path / name)
     (tmp_path / "questions.toml").write_text('[vervoer]\nquestions = ["Wie betaalt de taxi?"]\n', encoding="utf-8")
+    (tmp_path / "mails.jsonl").write_text("", encoding="utf-8")
     path = tmp_path / "vervoer.md"
     text = path.read_text("utf-8")
     assert change[0] in text
@@ -201,7 +203,7 @@ def test_a_faulty_block_is_named_at_the_start(tmp_path: Path, change: tuple[str,
 
 
 def test_a_folder_without_blocks_is_refused(tmp_path: Path) -> None:
-    for name in ("amounts.toml", "terms.toml", "questions.toml"):
+    for name in ("amounts.toml", "terms.toml", "questions.toml", "facts.toml"):
         shutil.copy(TEMPLATES / "knowledge" / name, tmp_path)
     with pytest.raises(ConfigError, match="no answer blocks"):
         Knowledge(tmp_path)

@@ -18,19 +18,23 @@ Facts = Mapping[str, bool]
 
 _READ_CHARACTERS = 6_000  # a longer mail says what it is about in its begin
 _CLAUSE = re.compile(r"(?<=[.!?;])\s+|\n+|,\s+(?=(?:en|maar|want|dus|nu|toen|dat|and|but|so)\b)")
-_KEYS = frozenset({"label", "no_label", "surely", "no", "yes"})
+_PATTERNS = ("surely", "no", "yes", "asked", "other")
+_KEYS = frozenset({"label", "no_label", *_PATTERNS})
 
 
 @dataclass(frozen=True, slots=True)
 class FactRule:
     """How one fact is read from a clause. `no` denies it, `surely` says it, and `yes` says it unless the clause asks,
-    wishes or supposes. `label` and `no_label`: Dutch, for staff."""
+    wishes or supposes. A clause with `asked` says nothing of it; where `other` stands anywhere in the mail, `yes` means
+    something else. `label` and `no_label`: Dutch, for staff."""
 
     label: str
     no_label: str
     surely: re.Pattern[str] | None
     no: re.Pattern[str] | None
     yes: re.Pattern[str] | None
+    asked: re.Pattern[str] | None
+    other: re.Pattern[str] | None
 
 
 class FactRules:
@@ -50,12 +54,15 @@ class FactRules:
 
     def _said(self, clauses: Sequence[str], rule: FactRule) -> bool | None:
         """What is said for sure counts most, then what is denied."""
-        denied = [one for one in clauses if rule.no and rule.no.search(one)]
-        rest = [one for one in clauses if one not in denied]
+        told = [one for one in clauses if not (rule.asked and rule.asked.search(one))]
+        denied = [one for one in told if rule.no and rule.no.search(one)]
+        rest = [one for one in told if one not in denied]
         if any(rule.surely and rule.surely.search(one) for one in rest):
             return True
         if denied:
             return False
+        if rule.other and any(map(rule.other.search, clauses)):
+            return None
         stated = any(rule.yes and rule.yes.search(one) and not self._open.search(one) for one in rest)
         return True if stated else None
 
@@ -72,8 +79,8 @@ def terms_of_condition(condition: str) -> Sequence[tuple[str, bool]]:
 
 
 def excluded(needs: Collection[str], not_with: Collection[str], facts: Facts) -> str:
-    """The condition for which an answer does not fit somebody: one of `not_with` that holds, or, when the mail says none of
-    `needs`, "needs"; empty when it fits."""
+    """Why an answer does not fit somebody: the condition of `not_with` that holds, or "needs" when the mail says
+    none of `needs`; empty when it fits."""
     for condition in not_with:
         if holds(condition, facts):
             return condition
@@ -84,7 +91,7 @@ def _rule(entry: Mapping[str, Any], where: str) -> FactRule:
     unknown = sorted(set(entry) - _KEYS)
     if unknown or "label" not in entry:
         raise ConfigError(f"{where}: {'unknown key ' + unknown[0] if unknown else 'label is missing'}")
-    found = {key: _pattern(entry[key], f"{where}.{key}") if key in entry else None for key in ("surely", "no", "yes")}
+    found = {key: _pattern(entry[key], f"{where}.{key}") if key in entry else None for key in _PATTERNS}
     return FactRule(label=entry["label"], no_label=entry.get("no_label", ""), **found)
 
 

@@ -1,7 +1,8 @@
 """Which answer blocks fit a question, best first, with the reasons that staff can see.
 
-A mail is compared with invented questions that each block answers (`templates/knowledge/questions.toml`) and with the
-block's own text; the assessment says which laws, topics and urgency the answer must meet. A pure function of both.
+A mail is compared with invented questions and mails that each block answers (`questions.toml` and `mails.jsonl` in
+`templates/knowledge`); the assessment says which laws, topics and urgency the answer must meet, and the facts that the
+mail states rule out blocks that are about somebody else. A pure function of all three.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from triage.core.assessment import LAWS, Assessment, Band, SenderType, Urgency
+from triage.core.facts import FactRules, Facts, excluded
 
 if TYPE_CHECKING:
     from triage.services.knowledge import Block
@@ -21,10 +23,9 @@ if TYPE_CHECKING:
 Scores = npt.NDArray[np.float64]
 
 _READ_CHARACTERS = 2000  # a question stands in the first page; the rest costs time and says nothing new
-_NEAREST = 5  # questions of a block that count; one alone may be like the mail by chance
-_LAWS, _TOPICS, _URGENCY = 0.5, 1.0, 0.6  # weights beside the likeness, which has a spread of 1 over the blocks
+_NEAREST = 5  # examples of a block that count; one alone may be like the mail by chance
+_RIDGE = 0.4
 _SIDE_TOPIC = 0.5
-_OTHER_AUDIENCE = 0.3
 _SUGGESTED = 10
 PROFESSIONALS = frozenset(
     {
@@ -43,9 +44,38 @@ _TOPICS_OF = {
 
 
 @dataclass(frozen=True, slots=True)
+class Weights:
+    """What each thing counts for the chance that a block is needed: a logistic regression over blocks.
+
+    `learned` and `likeness` have a spread of 1 over the blocks; `laws` lies in [-1, 1], `topic` is 1 for the main topic
+    and 0.5 for another, `urgency` 1, 0 or -1. Fitted by `python -m tests.benchmark.drafts --weights` on the mails of
+    `mails.jsonl`, those of each author scored by what the others taught."""
+
+    learned: float
+    likeness: float
+    laws: float
+    topic: float
+    urgency: float
+    base: float
+
+
+WEIGHTS = Weights(learned=1.16, likeness=0.61, laws=1.38, topic=0.84, urgency=0.16, base=-7.74)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A text and the blocks that answer it."""
+
+    text: str
+    blocks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
     """A block and why it fits: "urgency:transfer", "topic:T24", "laws:wmo,zvw", "question" (it is like `nearest`, an
-    invented question that the block answers). `likeness` is the mean cosine with its nearest questions."""
+    invented question that the block answers). Or why not: "misfit:wlz" (the mail states a fact with which the block is
+    about somebody else), "misfit:needs" (it states none of those that the block is for). `score` is the chance, in
+    [0, 1], that the reply needs it; `likeness` the mean cosine with its nearest examples."""
 
     block: Block
     score: float
@@ -53,84 +83,115 @@ class Choice:
     likeness: float
     nearest: str
 
+    @property
+    def fits(self) -> bool:
+        """Whether nothing in the mail says that the block is about somebody else."""
+        return not any(reason.startswith("misfit:") for reason in self.reasons)
+
 
 class BlockIndex:
-    """The questions and texts of all blocks, ready to be compared with."""
+    """The examples and texts of all blocks, ready to be compared with."""
 
-    def __init__(self, blocks: Sequence[Block], questions: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self,
+        blocks: Sequence[Block],
+        questions: Mapping[str, Sequence[str]],
+        mails: Sequence[Example],
+        facts: FactRules,
+    ) -> None:
+        """`questions` maps ids of blocks to short questions, one of which is shown as the nearest."""
         from sklearn.feature_extraction.text import TfidfVectorizer  # two seconds to import: only who drafts pays
+        from sklearn.kernel_ridge import KernelRidge
 
-        self._blocks = blocks
-        texts: list[str] = []
-        of_block: list[int] = []
-        for number, block in enumerate(blocks):
-            mine = [*questions.get(block.id, ()), _as_document(block)]
-            texts += mine
-            of_block += [number] * len(mine)
-        self._texts = texts
-        self._rows = [np.flatnonzero(np.asarray(of_block) == number) for number in range(len(blocks))]
-        longest = max(len(rows) for rows in self._rows)
+        self._blocks, self._facts = blocks, facts
+        asked = [Example(text, (block.id,)) for block in blocks for text in questions.get(block.id, ())]
+        documents = [Example(_as_document(block), (block.id,)) for block in blocks]
+        examples = [*asked, *documents, *mails]
+        self._questions = [one.text for one in asked]
+        number = {block.id: place for place, block in enumerate(blocks)}
+        answers = np.zeros((len(examples), len(blocks)))
+        for row, example in enumerate(examples):
+            answers[row, [number[one] for one in example.blocks]] = 1.0
+        self._rows = [np.flatnonzero(answers[:, place]) for place in range(len(blocks))]
         # one row of places a block; the last place of all holds nothing and is like nothing
-        self._places = np.full((len(blocks), max(longest, _NEAREST)), len(texts))
-        for number, rows in enumerate(self._rows):
-            self._places[number, : len(rows)] = rows
+        self._places = np.full((len(blocks), max(_NEAREST, *map(len, self._rows))), len(examples))
+        for place, rows in enumerate(self._rows):
+            self._places[place, : len(rows)] = rows
+        texts = [*self._questions, *(one.text for one in documents), *(self._with_facts(one.text) for one in mails)]
         token = r"(?u)\b\w[\w-]+\b"  # noqa: S105
         words = TfidfVectorizer(sublinear_tf=True, token_pattern=token, ngram_range=(1, 2))
         letters = TfidfVectorizer(sublinear_tf=True, analyzer="char_wb", ngram_range=(3, 5))
         self._compared: list[tuple[Any, Any]] = [
             (vectorizer, vectorizer.fit_transform(texts).T.tocsr() / 2.0) for vectorizer in (words, letters)
         ]
+        alike = sum((2.0 * matrix.T @ matrix).toarray() for _, matrix in self._compared)
+        self._usual = answers.mean(axis=0)
+        ridge = KernelRidge(alpha=_RIDGE, kernel="precomputed").fit(alike, answers - self._usual)
+        self._taught: Scores = ridge.dual_coef_
 
     def suggest(self, assessment: Assessment, text: str, *, most: int = _SUGGESTED) -> tuple[Choice, ...]:
-        """The best of the blocks that may be chosen, best first."""
-        read = [text[:_READ_CHARACTERS]]
-        like = sum((vectorizer.transform(read) @ matrix).toarray().ravel() for vectorizer, matrix in self._compared)
-        of_places = np.append(like, 0.0)[self._places]
-        likeness = np.partition(of_places, -_NEAREST, axis=1)[:, -_NEAREST:].mean(axis=1)
-        heights = ((likeness - likeness.mean()) / (likeness.std() or 1.0)).tolist()
-        lower, fits = text.lower(), _Fit(assessment)
+        """The blocks that fit best, best first; those that are about somebody else come last."""
+        facts = self._facts.read(text)
+        parts, like, likeness = self._parts(assessment, text)
+        chances = 1.0 / (1.0 + np.exp(-(parts @ _as_row(WEIGHTS) + WEIGHTS.base)))
+        lower, fits = text.lower(), _Fit(assessment, facts)
+        misfits = [excluded(block.needs, block.not_with, facts) for block in self._blocks]
         scores = [
-            (height + fits.score(block), number)
-            for number, (block, height) in enumerate(zip(self._blocks, heights, strict=True))
+            (bool(misfits[number]), -chance, block.id, number)
+            for number, (block, chance) in enumerate(zip(self._blocks, chances.tolist(), strict=True))
             if not block.only_with or any(word in lower for word in block.only_with)
         ]
-        best = sorted(scores, key=lambda one: (-one[0], self._blocks[one[1]].id))[:most]
         return tuple(
             Choice(
                 block=self._blocks[number],
-                score=round(score, 4),
-                reasons=fits.reasons(self._blocks[number]),
+                score=round(-chance, 4),
+                reasons=(*fits.reasons(self._blocks[number]), *([f"misfit:{misfits[number]}"] if misfit else ())),
                 likeness=round(float(likeness[number]), 4),
                 nearest=self._nearest(number, like),
             )
-            for score, number in best
+            for misfit, chance, _, number in sorted(scores)[:most]
         )
 
+    def features(self, assessment: Assessment, text: str) -> Scores:
+        """(blocks, 5): what `Weights` weighs of each block, in its order."""
+        return self._parts(assessment, text)[0]
+
+    def _parts(self, assessment: Assessment, text: str) -> tuple[Scores, Scores, Scores]:
+        read = [self._with_facts(text)]
+        like = sum((vectorizer.transform(read) @ matrix).toarray().ravel() for vectorizer, matrix in self._compared)
+        learned = like @ self._taught + self._usual
+        of_places = np.append(like, 0.0)[self._places]
+        likeness = np.partition(of_places, -_NEAREST, axis=1)[:, -_NEAREST:].mean(axis=1)
+        fits = _Fit(assessment, self._facts.read(text))
+        parts = [_spread(learned), _spread(likeness), *np.array([fits.parts(block) for block in self._blocks]).T]
+        return np.stack(parts, axis=1), like, likeness
+
+    def _with_facts(self, text: str) -> str:
+        """The text that is compared: what the mail states counts as words of its own."""
+        said = (f"feit{name}{'ja' if holds else 'nee'}" for name, holds in self._facts.read(text).items())
+        return f"{text[:_READ_CHARACTERS]} {' '.join(said)}"
+
     def _nearest(self, number: int, like: Scores) -> str:
-        rows = self._rows[number][:-1]  # the block's own document is no question
-        return self._texts[rows[int(np.argmax(like[rows]))]] if len(rows) else ""
+        rows = [row for row in self._rows[number] if row < len(self._questions)]
+        return self._questions[rows[int(np.argmax(like[rows]))]] if rows else ""
 
 
 class _Fit:
     """How well blocks answer one assessment, likeness aside."""
 
-    def __init__(self, assessment: Assessment) -> None:
+    def __init__(self, assessment: Assessment, facts: Facts) -> None:
         self._assessment = assessment
         self._probabilities = {law: assessment.law_probabilities.get(law, 0.0) for law in LAWS}
         self._likeliest = max(self._probabilities.values())
-        self._urgent = bool(urgency_weight(assessment))
-        self._audience = "professional" if assessment.sender_type in PROFESSIONALS else "citizen"
+        self._urgent = bool(urgency_weight(assessment, facts))
 
-    def score(self, block: Block) -> float:
-        score = _LAWS * self._laws(block)
+    def parts(self, block: Block) -> tuple[float, float, float]:
+        """(laws, topic, urgency) as `Weights` says."""
         topic = self._topic(block)
-        if topic:
-            score += _TOPICS * (1.0 if topic == self._assessment.topics[0] else _SIDE_TOPIC)
+        of_topic = (1.0 if topic == self._assessment.topics[0] else _SIDE_TOPIC) if topic else 0.0
         if self._urgent:
-            score += _URGENCY * (self._assessment.urgency in block.urgency)
-        elif "regular" not in block.urgency:
-            score -= _URGENCY
-        return score - _OTHER_AUDIENCE * (self._audience not in block.audience)
+            return self._laws(block), of_topic, float(self._assessment.urgency in block.urgency)
+        return self._laws(block), of_topic, 0.0 if "regular" in block.urgency else -1.0
 
     def _laws(self, block: Block) -> float:
         """How far its laws are those of the question; a likelier law that it leaves out counts against it."""
@@ -154,6 +215,15 @@ class _Fit:
         return tuple(filter(None, found))
 
 
+def _spread(values: Scores) -> Scores:
+    spread: Scores = (values - values.mean()) / (float(values.std()) or 1.0)
+    return spread
+
+
+def _as_row(weights: Weights) -> Scores:
+    return np.array([weights.learned, weights.likeness, weights.laws, weights.topic, weights.urgency])
+
+
 def _as_document(block: Block) -> str:
     parts = [*block.words, block.title]
     for name in ("kort", "waarom", "wie", "stappen"):
@@ -161,15 +231,18 @@ def _as_document(block: Block) -> str:
     return " ".join(parts)
 
 
-def urgency_weight(assessment: Assessment) -> float:
+def urgency_weight(assessment: Assessment, facts: Facts) -> float:
     """How much urgency counts in the words of a reply; 0 when it was only feared.
 
     Band `possible` gives the short term to many who are not dying: to write to them of the last phase of life would
-    be cruel. Unless the main topic says the same, their draft is that of an ordinary question.
+    be cruel. Unless the main topic says the same, and the mail that somebody is dying, their draft is that of an
+    ordinary question.
     """
     if assessment.urgency is Urgency.REGULAR:
         return 0.0
     if assessment.band is Band.URGENT:
         return 1.0
+    if assessment.urgency is Urgency.PALLIATIVE and not facts.get("dying"):
+        return 0.0
     agrees = bool(set(assessment.topics[:1]) & _TOPICS_OF[assessment.urgency])
     return 0.5 if agrees and assessment.band_reason in _REAL_REASONS else 0.0

@@ -15,6 +15,7 @@ from jinja2 import Environment
 
 from triage.core.assessment import Assessment
 from triage.core.compose import person_name
+from triage.core.facts import Facts
 from triage.core.mail import ParsedMail
 from triage.core.sla import dutch_date
 from triage.errors import ConfigError
@@ -97,7 +98,7 @@ class DraftTexts:
             thanks_only=assessment.topics[:1] == ("T99",) and not assessment.laws and not assessment.danger,
             about_laws=any(block.laws for block, _ in answered),
             words=[word for word in self._words if word["name"] in answer] if lang == "nl" else [],
-            first=_first_steps(answered, assessment),
+            first=_first_steps(answered, assessment, facts),
             short=_gather(answered, "kort"),
             why=why,
             who=[*_gather(answered, "wie"), *self._who_by_place(found, answered, lang)],
@@ -191,9 +192,9 @@ def _needs_place(answered: Sequence[_Part]) -> bool:
     return any(set(block.laws) & (_BY_GEMEENTE | {"wlz"}) for block, _ in answered)
 
 
-def _first_steps(answered: Sequence[_Part], assessment: Assessment) -> Sequence[str]:
+def _first_steps(answered: Sequence[_Part], assessment: Assessment, facts: Facts) -> Sequence[str]:
     """For an urgent question: what to do now, from the first block that says so."""
-    if not urgency_weight(assessment):
+    if not urgency_weight(assessment, facts):
         return ()
     for block, part in answered:
         if assessment.urgency in block.urgency and "eerst" in part:

@@ -6,6 +6,7 @@ invents: when nothing fits well enough the choice is empty and the draft asks th
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
@@ -20,7 +21,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from triage.core.assessment import Assessment, Band, Urgency
 from triage.core.facts import FactRules, Facts, holds, terms_of_condition
 from triage.errors import ConfigError
-from triage.services.block_choice import BlockIndex, Choice, urgency_weight
+from triage.services.block_choice import BlockIndex, Choice, Example, urgency_weight
 
 SECTIONS = ("eerst", "kort", "waarom", "wie", "stappen", "oneens")
 TO_CHECK = "controleren"
@@ -28,8 +29,7 @@ TO_CHECK = "controleren"
 _FOR_PROFESSIONALS = " voor professionals"
 _MOST_BLOCKS = 2
 _LIKE_ENOUGH = 6  # of the blocks that fit best
-_NEAR = 0.8  # how far under the best one a further block may stand
-_LEAST, _LEAST_UNCLEAR = 2.5, 4.2  # score of the best block; the second when the law is unclear as well
+_LEAST, _LEAST_SECOND = 0.2, 0.5  # chance that the reply needs the block
 _STATUSES = frozenset({"verified", "unverified"})
 _OPTIONAL_KEYS = frozenset(
     {"regulation", "source", "remedies", "remedy", "words", "needs", "not_with", "only_with", "text_en", "recheck"}
@@ -50,8 +50,8 @@ class Footnote:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One answer. `sections`, `sections_en` and `for_professionals` map a name of SECTIONS to its paragraphs or list items,
-    with all that stands there under a condition; what one sender reads of them is `text`."""
+    """One answer. `marked` maps "nl", "en" and "professional" (instead of those of the same name in "nl") to sections: a
+    name of SECTIONS and its paragraphs or list items as they stand in the file, conditions and all."""
 
     id: str
     title: str
@@ -69,14 +69,10 @@ class Block:
     not_with: tuple[str, ...]  # the mail may say none of these: the block would be about another person
     only_with: tuple[str, ...]  # one of these words must stand in the mail
     footnotes: tuple[Footnote, ...]
-    sections: Mapping[str, tuple[str, ...]]
-    sections_en: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    for_professionals: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # instead of those of the same name
+    marked: Mapping[str, Mapping[str, tuple[str, ...]]]
     to_check: tuple[str, ...] = ()
     recheck: str = ""  # Dutch, for staff: what must be looked up anew
     amounts: Mapping[str, int] = field(default_factory=dict)  # each amount in the text → the newest year that is known
-    marked: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
-    """ "nl", "en" and "professional" → the sections as they stand in the file, conditions and all."""
 
     def text(self, lang: str, *, professional: bool, facts: Facts | None = None) -> Mapping[str, tuple[str, ...]]:
         """The sections of a letter in this language to this kind of reader, without what does not hold for somebody of
@@ -87,6 +83,21 @@ class Block:
             read = {**self.marked["nl"], **(self.marked["professional"] if professional else {})}
         resolved = {name: tuple(filter(None, (resolve(one, facts) for one in items))) for name, items in read.items()}
         return {name: items for name, items in resolved.items() if items}
+
+    @property
+    def sections(self) -> Mapping[str, tuple[str, ...]]:
+        """The Dutch sections, with all that stands there under a condition."""
+        return _whole(self.marked["nl"])
+
+    @property
+    def sections_en(self) -> Mapping[str, tuple[str, ...]]:
+        """The English sections, likewise."""
+        return _whole(self.marked["en"])
+
+    @property
+    def for_professionals(self) -> Mapping[str, tuple[str, ...]]:
+        """The Dutch sections that professionals read instead, likewise."""
+        return _whole(self.marked["professional"])
 
     @property
     def facts_named(self) -> frozenset[str]:
@@ -103,6 +114,10 @@ class Block:
         if any(year < today.year for year in self.amounts.values()):
             found.append("amount_of_an_earlier_year")
         return tuple(found)
+
+
+def _whole(read: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+    return {name: tuple(resolve(one, None) for one in items) for name, items in read.items()}
 
 
 def resolve(text: str, facts: Facts | None) -> str:
@@ -140,7 +155,11 @@ class Knowledge:
         unknown = sorted(set(self.questions) - {block.id for block in self.blocks})
         if unknown:
             raise ConfigError(f"questions.toml has questions for {unknown[0]}, which is no block")
-        self._index = BlockIndex(self.blocks, self.questions)
+        self.mails: Sequence[Mapping[str, Any]] = _read_mails(
+            folder / "mails.jsonl", {block.id for block in self.blocks}
+        )
+        examples = [Example(f"{row['subject']}\n\n{row['body']}", tuple(row["blocks"])) for row in self.mails]
+        self.index = BlockIndex(self.blocks, self.questions, examples, self.facts)
 
     def outdated(self, ids: Collection[str], today: date, longest: timedelta) -> tuple[str, ...]:
         """Titles of those blocks whose text may no longer hold: checked too long ago, or with an amount of an earlier
@@ -151,7 +170,7 @@ class Knowledge:
 
     def suggest(self, assessment: Assessment, text: str) -> tuple[Choice, ...]:
         """The blocks that fit best, best first, with the reasons."""
-        return self._index.suggest(assessment, text)
+        return self.index.suggest(assessment, text)
 
     def choose(self, assessment: Assessment, text: str) -> tuple[Choice, ...]:
         """At most two blocks that fit, best first; empty when nothing does: then the draft asks the sender instead.
@@ -159,15 +178,15 @@ class Knowledge:
         Blocks that nobody verified are left to people, and so are those that share neither act nor topic with the
         question. Words for the last phase of life reach nobody whose question is not urgent; one in the band urgent
         always gets a block that says what to do first."""
-        urgent = bool(urgency_weight(assessment))
+        urgent = bool(urgency_weight(assessment, self.facts.read(text)))
         found = [
             one
             for one in self.suggest(assessment, text)
             if _may_be_chosen(one) and (urgent or "regular" in one.block.urgency)
         ]
-        best = found[0].score if found else 0.0
-        clear = best >= (_LEAST_UNCLEAR if assessment.laws_unclear else _LEAST)
-        chosen = [one for one in found[:_MOST_BLOCKS] if one.score >= best - _NEAR] if clear else []
+        chosen = [
+            one for place, one in enumerate(found[:_MOST_BLOCKS]) if one.score >= (_LEAST_SECOND if place else _LEAST)
+        ]
         surely = assessment.band is Band.URGENT
         if surely and not any(assessment.urgency in one.block.urgency for one in chosen):
             chosen = [*chosen[: _MOST_BLOCKS - 1], *self._first_step(assessment, text, needs_topic=bool(chosen))]
@@ -180,8 +199,8 @@ class Knowledge:
         most = _LIKE_ENOUGH if cruel else len(self.blocks)
         able = [
             one
-            for one in self._index.suggest(assessment, text, most=most)
-            if one.block.status == "verified" and assessment.urgency in one.block.urgency
+            for one in self.index.suggest(assessment, text, most=most)
+            if one.block.status == "verified" and one.fits and assessment.urgency in one.block.urgency
         ]
         of_topic = [one for one in able if _shares(one, "topic:")]
         usable = of_topic or ([] if needs_topic else able)
@@ -194,7 +213,7 @@ def _shares(choice: Choice, kind: str) -> bool:
 
 def _may_be_chosen(choice: Choice) -> bool:
     shares = not choice.block.laws or _shares(choice, "topic:") or _shares(choice, "laws:")
-    return choice.block.status == "verified" and shares
+    return choice.block.status == "verified" and choice.fits and shares
 
 
 # ---------------------------------------------------------------- reading the files
@@ -226,6 +245,27 @@ def read_toml(path: Path) -> Mapping[str, Mapping[str, Any]]:
         raise ConfigError(f"{path.name} cannot be read: {type(exc).__name__}") from None
 
 
+def _read_mails(path: Path, names: Collection[str]) -> Sequence[Mapping[str, Any]]:
+    """Invented mails, one a line, each with the blocks that answer it. Raises ConfigError that names file and line."""
+    rows: list[Mapping[str, Any]] = []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as exc:
+        raise ConfigError(f"{path.name} cannot be read: {type(exc).__name__}") from None
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = json.loads(line)
+        except ValueError:
+            raise ConfigError(f"{path.name}, line {number}, is no JSON") from None
+        if not {"subject", "body", "blocks", "author"} <= row.keys():
+            raise ConfigError(f"{path.name}, line {number}, needs subject, body, blocks and author")
+        unknown = sorted(set(row["blocks"]) - set(names))
+        if unknown:
+            raise ConfigError(f"{path.name}, line {number}, names {unknown[0]}, which is no block")
+        rows.append(row)
+    return rows
+
+
 def read_block(path: Path, data: DatedData) -> Block:
     """One block. Raises ConfigError that names file and fault."""
     text = path.read_text(encoding="utf-8")
@@ -252,10 +292,6 @@ def read_block(path: Path, data: DatedData) -> Block:
             for name, items in sections.items()
             if name.endswith(_FOR_PROFESSIONALS)
         },
-    }
-    whole = {
-        reader: {name: tuple(resolve(one, None) for one in items) for name, items in read.items()}
-        for reader, read in marked.items()
     }
     if not {"kort", "waarom", "wie"} <= sections.keys():
         raise ConfigError(f"{path.name} needs the sections kort, waarom and wie")
@@ -284,13 +320,10 @@ def read_block(path: Path, data: DatedData) -> Block:
         not_with=tuple(front.get("not_with", ())),
         only_with=tuple(front.get("only_with", ())),
         footnotes=footnotes,
-        sections=whole["nl"],
-        sections_en=whole["en"],
-        for_professionals=whole["professional"],
+        marked=marked,
         to_check=sections.get(TO_CHECK, ()),
         recheck=front.get("recheck", ""),
         amounts={**amounts, **amounts_en},
-        marked=marked,
     )
 
 
