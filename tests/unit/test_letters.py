@@ -256,7 +256,13 @@ def test_two_laws_put_the_border_first() -> None:
         ("Ma sterft, met Wlz. Kan er zorg bij?", ("wlz",), ("T16",), Urgency.PALLIATIVE, "palliatief-wlz"),
         ("Hoe krijg ik vader in een hospice?", ("wlz", "zvw"), ("T17",), Urgency.PALLIATIVE, "hospice"),
         ("Pa moet morgen het ziekenhuis uit.", ("zvw",), ("T15",), Urgency.TRANSFER, "ziekenhuis-ontslag"),
-        ("Ma dwaalt met haar Wlz-indicatie en moet nu opgenomen worden.", ("wlz",), ("T06",), Urgency.TRANSFER, "wlz-crisis"),
+        (
+            "Ma dwaalt met haar Wlz-indicatie en moet nu opgenomen worden.",
+            ("wlz",),
+            ("T06",),
+            Urgency.TRANSFER,
+            "wlz-crisis",
+        ),
         ("Het huishouden lukt niet in deze fase.", ("wmo",), ("T24",), Urgency.PALLIATIVE, "wmo-spoed"),
     ],
 )

@@ -50,8 +50,8 @@ class Footnote:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One answer. `marked` maps "nl", "en" and "professional" (instead of those of the same name in "nl") to sections: a
-    name of SECTIONS and its paragraphs or list items as they stand in the file, conditions and all."""
+    """One answer. `marked` maps "nl", "en" and "professional" (instead of those of the same name in "nl") to sections:
+    a name of SECTIONS and its paragraphs or list items as they stand in the file, conditions and all."""
 
     id: str
     title: str
