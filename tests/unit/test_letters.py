@@ -253,7 +253,7 @@ def test_two_laws_put_the_border_first() -> None:
     ("text", "laws", "topics", "urgency", "first"),
     [
         ("Mijn man wil thuis sterven. Wie regelt dat?", ("zvw",), ("T16",), Urgency.PALLIATIVE, "palliatief-thuis"),
-        ("Ma sterft, met Wlz. Kan er zorg bij?", ("wlz",), ("T16",), Urgency.PALLIATIVE, "palliatief-wlz"),
+        ("Ma sterft, zij heeft Wlz-zorg. Kan er zorg bij?", ("wlz",), ("T16",), Urgency.PALLIATIVE, "palliatief-wlz"),
         ("Hoe krijg ik vader in een hospice?", ("wlz", "zvw"), ("T17",), Urgency.PALLIATIVE, "hospice"),
         ("Pa moet morgen het ziekenhuis uit.", ("zvw",), ("T15",), Urgency.TRANSFER, "ziekenhuis-ontslag"),
         (

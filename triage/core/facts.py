@@ -53,18 +53,15 @@ class FactRules:
         return {name: one for name, one in said.items() if one is not None}
 
     def _said(self, clauses: Sequence[str], rule: FactRule) -> bool | None:
-        """What is said for sure counts most, then what is denied."""
+        """What is said for sure counts most; what is both denied and said stays unknown."""
         told = [one for one in clauses if not (rule.asked and rule.asked.search(one))]
         denied = [one for one in told if rule.no and rule.no.search(one)]
         rest = [one for one in told if one not in denied]
         if any(rule.surely and rule.surely.search(one) for one in rest):
             return True
-        if denied:
-            return False
-        if rule.other and any(map(rule.other.search, clauses)):
-            return None
-        stated = any(rule.yes and rule.yes.search(one) and not self._open.search(one) for one in rest)
-        return True if stated else None
+        other = rule.other and any(map(rule.other.search, clauses))
+        stated = not other and any(rule.yes and rule.yes.search(one) and not self._open.search(one) for one in rest)
+        return stated if stated is not bool(denied) else None
 
 
 def holds(condition: str, facts: Facts) -> bool:
