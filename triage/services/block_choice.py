@@ -59,7 +59,7 @@ class Weights:
     base: float
 
 
-WEIGHTS = Weights(learned=1.16, likeness=0.61, laws=1.38, topic=0.84, urgency=0.16, base=-7.74)
+WEIGHTS = Weights(learned=1.16, likeness=0.56, laws=1.4, topic=0.84, urgency=0.36, base=-7.51)
 
 
 @dataclass(frozen=True, slots=True)

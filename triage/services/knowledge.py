@@ -29,7 +29,7 @@ TO_CHECK = "controleren"
 _FOR_PROFESSIONALS = " voor professionals"
 _MOST_BLOCKS = 2
 _LIKE_ENOUGH = 6  # of the blocks that fit best
-_LEAST, _LEAST_SECOND = 0.2, 0.5  # chance that the reply needs the block
+_LEAST, _LEAST_SECOND = 0.25, 0.5  # chance that the reply needs the block
 _STATUSES = frozenset({"verified", "unverified"})
 _OPTIONAL_KEYS = frozenset(
     {"regulation", "source", "remedies", "remedy", "words", "needs", "not_with", "only_with", "text_en", "recheck"}
