@@ -37,10 +37,7 @@ PROFESSIONALS = frozenset(
     }
 )
 _REAL_REASONS = frozenset({"model", "rule", "softened_rule", "support_rule"})
-_TOPICS_OF = {
-    Urgency.PALLIATIVE: frozenset({"T16", "T17"}),
-    Urgency.TRANSFER: frozenset({"T06", "T13", "T14", "T15"}),
-}
+_TOPICS_OF_TRANSFER = frozenset({"T06", "T13", "T14", "T15"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,14 +232,14 @@ def urgency_weight(assessment: Assessment, facts: Facts) -> float:
     """How much urgency counts in the words of a reply; 0 when it was only feared.
 
     Band `possible` gives the short term to many who are not dying: to write to them of the last phase of life would
-    be cruel. Unless the main topic says the same, and the mail that somebody is dying, their draft is that of an
-    ordinary question.
+    be cruel. Unless the mail says that somebody is dying, or (for a transfer) the main topic says the same, their
+    draft is that of an ordinary question.
     """
     if assessment.urgency is Urgency.REGULAR:
         return 0.0
     if assessment.band is Band.URGENT:
         return 1.0
-    if assessment.urgency is Urgency.PALLIATIVE and not facts.get("dying"):
-        return 0.0
-    agrees = bool(set(assessment.topics[:1]) & _TOPICS_OF[assessment.urgency])
+    if assessment.urgency is Urgency.PALLIATIVE:
+        return 0.5 if facts.get("dying") else 0.0
+    agrees = bool(set(assessment.topics[:1]) & _TOPICS_OF_TRANSFER)
     return 0.5 if agrees and assessment.band_reason in _REAL_REASONS else 0.0
