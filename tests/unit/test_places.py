@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from triage.services.places import Found, find_place
+from triage.services.places import Found, find_place, same_name
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,16 @@ def test_a_gemeente_that_is_sure(text: str, gemeente: str, region: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "place", "same"),
+    [("Ik woon in zelhem", "Zelhem", False), ("de gemeente Best doet niets", "Best", True)],
+)
+def test_a_place_within_a_gemeente_keeps_its_own_name(text: str, place: str, same: bool) -> None:
+    found = find_place(text)
+    assert found.gemeente is not None
+    assert (found.place, same_name(found.place, found.gemeente)) == (place, same)
+
+
+@pytest.mark.parametrize(
     ("text", "doubtful"),
     [
         ("De gemeente Bergen weigert", ("Bergen",)),
@@ -50,6 +60,7 @@ def test_a_homonym_is_never_guessed(text: str, doubtful: tuple[str, ...]) -> Non
         "Mijn vader ligt in het ziekenhuis in Ede",
         "Gemeente Den Bosch en gemeente Tilburg wijzen naar elkaar",
         "mijn dochter woont in Breda en ik woon in Tilburg",
+        "Mijn zoon woont in Zutphen en ik in Kampen.",
         "Mijn zus in Maastricht vroeg het ook al.",
         "Een kennis uit Leusden zegt van wel.",
         "Wij verhuizen van Heusden naar Deventer.",

@@ -13,7 +13,7 @@ from typing import Any
 
 from jinja2 import Environment
 
-from triage.core.assessment import Assessment
+from triage.core.assessment import LAWS, Assessment
 from triage.core.compose import person_name
 from triage.core.facts import Facts
 from triage.core.mail import ParsedMail
@@ -21,11 +21,12 @@ from triage.core.sla import dutch_date
 from triage.errors import ConfigError
 from triage.services.block_choice import PROFESSIONALS, Choice, urgency_weight
 from triage.services.knowledge import Block, Footnote, Knowledge
-from triage.services.places import Found, Gemeente, find_place
+from triage.services.places import Found, Gemeente, find_place, same_name
 from triage.services.wording import ENGLISH_MONTHS, noon, spell_out_laws
 
 _MOST_STEPS = 6
 _BY_GEMEENTE = frozenset({"wmo", "jeugdwet"})
+_TOPIC_OF_TWO_PLACES = "T22"  # moving, or parents who live apart
 _FIND_ZORGKANTOOR = "https://www.regelhulp.nl/ik-heb-hulp-nodig/zorgkantoor"
 
 _Part = tuple[Block, Mapping[str, tuple[str, ...]]]  # a block and its sections in the language of the letter
@@ -93,7 +94,7 @@ class DraftTexts:
         body = self._skeletons[lang].render(
             **ourselves,
             salutation=_salutation(mail, lang),
-            understood=self._understanding(assessment, lang),
+            understood=self._understanding(answered, assessment, lang),
             danger=assessment.danger,
             thanks_only=assessment.topics[:1] == ("T99",) and not assessment.laws and not assessment.danger,
             about_laws=any(block.laws for block, _ in answered),
@@ -101,9 +102,10 @@ class DraftTexts:
             first=_first_steps(answered, assessment, facts),
             short=_gather(answered, "kort"),
             why=why,
-            who=[*_gather(answered, "wie"), *self._who_by_place(found, answered, lang)],
+            who=[*_gather(answered, "wie"), *self._who_by_place(found, answered, facts, lang)],
             steps=_gather(answered, "stappen")[:_MOST_STEPS],
-            ask=assessment.laws_unclear or not answered,
+            ask=not answered or (assessment.laws_unclear and _turns_on_the_act(answered)),
+            known=frozenset(facts),
             ask_place=" / ".join(found.doubtful) if _needs_place(answered) else "",
             knows_place=found.gemeente is not None,
             disagree=disagree,
@@ -119,14 +121,15 @@ class DraftTexts:
         """The blocks that the machine builds a draft from."""
         return self._knowledge.choose(assessment, _asked(mail, assessment))
 
-    def _understanding(self, assessment: Assessment, lang: str) -> str:
-        for topic in assessment.topics[:1]:
+    def _understanding(self, answered: Sequence[_Part], assessment: Assessment, lang: str) -> str:
+        """What the question was about, by the block that answers it: a topic that only the model saw may be wrong."""
+        for block, _ in answered[:1]:
+            topic = next((one for one in assessment.topics if one in block.topics), next(iter(block.topics), ""))
             if topic in self._understood["topics"]:
                 return str(self._understood["topics"][topic][lang])
-        if assessment.laws_unclear or not assessment.laws:
-            return ""
-        key = assessment.laws[0] if len(assessment.laws) == 1 else "several"
-        return str(self._understood["laws"][key][lang])
+            if block.laws:
+                return str(self._understood["laws"][block.laws[0] if len(block.laws) == 1 else "several"][lang])
+        return ""
 
     def _remedies(self, blocks: Sequence[Block], assessment: Assessment) -> Sequence[Block]:
         """The blocks on objection that go with these, unless one of them says it all itself: of a block on several acts
@@ -140,15 +143,20 @@ class DraftTexts:
             names |= dict.fromkeys(fitting or block.remedies)
         return [remedies[name] for name in names]
 
-    def _who_by_place(self, found: Found, answered: Sequence[_Part], lang: str) -> list[str]:
-        """Which gemeente and which zorgkantoor region go with the gemeente that the sender names."""
-        if found.gemeente is None:
+    def _who_by_place(self, found: Found, answered: Sequence[_Part], facts: Facts, lang: str) -> list[str]:
+        """Which gemeente and which zorgkantoor region go with the place that the sender names; none when the question
+        is which of two it is."""
+        if found.gemeente is None or any(_TOPIC_OF_TWO_PLACES in block.topics for block, _ in answered):
             return []
         laws = {law for block, _ in answered for law in block.laws}
         lines = []
-        if laws & _BY_GEMEENTE:
-            lines.append(_GEMEENTE_LINE[lang].format(gemeente=found.gemeente.name))
-        if "wlz" in laws:
+        decides = [law for law in ("wmo", "jeugdwet") if law in laws and _may_be_for(law, facts)]
+        if decides:
+            over = _AND[lang].join(_DECIDES_OVER[lang][law] for law in decides)
+            named = _SAME_LINE if same_name(found.place, found.gemeente) else _WITHIN_LINE
+            line = f"{named[lang]} {_GEMEENTE_LINE[lang]}"
+            lines.append(line.format(place=found.place, gemeente=found.gemeente.name, over=over))
+        if facts.get("wlz") or (laws == {"wlz"} and "wlz" not in facts):
             lines.append(self._zorgkantoor_line(found.gemeente, lang))
         return lines
 
@@ -160,10 +168,23 @@ class DraftTexts:
         return f"{line} {_KNOWN_LINE[lang].format(name=known.name, telephone=known.telephone)}"
 
 
-_GEMEENTE_LINE = {
-    "nl": "U noemt de gemeente {gemeente}. Woont degene om wie het gaat daar? Dan beslist die gemeente.",
-    "en": "You mention the municipality of {gemeente}. If the person concerned lives there, that municipality decides.",
+_SAME_LINE = {
+    "nl": "U noemt de gemeente {gemeente}.",
+    "en": "You mention the municipality of {gemeente}.",
 }
+_WITHIN_LINE = {
+    "nl": "U noemt {place}. Dat hoort bij de gemeente {gemeente}.",
+    "en": "You mention {place}. That is part of the municipality of {gemeente}.",
+}
+_GEMEENTE_LINE = {
+    "nl": "Woont degene om wie het gaat daar? Dan beslist deze gemeente over {over}.",
+    "en": "If the person concerned lives there, this municipality decides about {over}.",
+}
+_DECIDES_OVER = {
+    "nl": {"wmo": "hulp uit de Wmo 2015", "jeugdwet": "jeugdhulp"},
+    "en": {"wmo": "help under the Social Support Act (Wmo 2015)", "jeugdwet": "youth help (Jeugdwet)"},
+}
+_AND = {"nl": " en over ", "en": " and about "}
 _REGION_LINE = {
     "nl": "Bij de gemeente {gemeente} hoort het zorgkantoor van de regio {region}.",
     "en": "The municipality of {gemeente} belongs to the care office (zorgkantoor) of the region {region}.",
@@ -190,6 +211,15 @@ def _asked(mail: ParsedMail, assessment: Assessment) -> str:
 def _needs_place(answered: Sequence[_Part]) -> bool:
     """Whether the answer turns on a gemeente or a region."""
     return any(set(block.laws) & (_BY_GEMEENTE | {"wlz"}) for block, _ in answered)
+
+
+def _turns_on_the_act(answered: Sequence[_Part]) -> bool:
+    return any(block.laws and len(block.laws) < len(LAWS) for block, _ in answered)
+
+
+def _may_be_for(law: str, facts: Facts) -> bool:
+    """Whether this act of the gemeente can be that of the person concerned: the Jeugdwet for children."""
+    return "child" not in facts or facts["child"] is (law == "jeugdwet")
 
 
 def _first_steps(answered: Sequence[_Part], assessment: Assessment, facts: Facts) -> Sequence[str]:

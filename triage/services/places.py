@@ -23,6 +23,8 @@ _LIVES = re.compile(
     r"\b(?:woon(?:t|achtig|plaats)?|wonen|woonde|lives?|living)\b[^.!?\n]{0,40}?\b(?:in|te|op|at|on|:)\s+",
     re.IGNORECASE,
 )
+# said beside where somebody lives: a second place makes doubt, never a gemeente
+_ALSO = re.compile(r"\b(?:ik|wij|we|hij|zij|ze|he|she)\s+(?:zelf\s+)?(?:in|te|op)\s+", re.IGNORECASE)
 _SIGNED = re.compile(r",\s+(?=[^,\n]+\s*\Z)")  # "A. Jansen, Zutphen" as the last line
 _WORD = re.compile(r"[^\W\d_][\w'’.()-]*|'[st]-?[^\W\d_][\w-]*", re.UNICODE)
 
@@ -39,14 +41,17 @@ class Gemeente:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """`gemeente` when the text names one and no other; `doubtful` are names in it that can mean several places."""
+    """`gemeente` when the text names one and no other, and `place` by which name; `doubtful` are names in it that can
+    mean several places."""
 
     gemeente: Gemeente | None = None
+    place: str = ""  # in the table's spelling
     doubtful: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Name:
+    place: str  # as the table spells it
     gemeenten: frozenset[str]  # codes
     of_this_name: frozenset[str]  # those that are called so themselves
     marks: frozenset[str]  # homonym, word, abroad, province
@@ -64,12 +69,11 @@ def find_place(text: str) -> Found:
     A common word or a province counts only behind "gemeente"; a homonym is doubtful unless it is a gemeente's name."""
     text = text[:_READ_CHARACTERS].rstrip()
     doubtful: dict[str, None] = {}
-    named: set[str] = set()
+    named: dict[str, str] = {}
     for written, name in _names_behind(_GEMEENTE, text):
-        if len(name.of_this_name) == 1:
-            named |= name.of_this_name
-        elif name.one:
-            named.add(name.one)
+        code = next(iter(name.of_this_name)) if len(name.of_this_name) == 1 else name.one
+        if code:
+            named[code] = name.place
         else:
             doubtful[written] = None
     if named or doubtful:
@@ -77,10 +81,11 @@ def find_place(text: str) -> Found:
     for cue in (_LIVES, _SIGNED):
         for written, name in _names_behind(cue, text):
             if name.one:
-                named.add(name.one)
+                named.setdefault(name.one, name.place)
             elif "homonym" in name.marks and cue is _LIVES:
                 doubtful[written] = None
-    return _found(named, doubtful)
+    others = {name.one or name.place: name.place for _, name in _names_behind(_ALSO, text)} if named else {}
+    return _found({**named, **others}, doubtful)
 
 
 def region_codes() -> tuple[str, ...]:
@@ -88,9 +93,10 @@ def region_codes() -> tuple[str, ...]:
     return tuple(sorted({gemeente.region_code for gemeente in _gemeenten().values()}))
 
 
-def _found(named: set[str], doubtful: dict[str, None]) -> Found:
+def _found(named: dict[str, str], doubtful: dict[str, None]) -> Found:
     if len(named) == 1 and not doubtful:
-        return Found(_gemeenten()[next(iter(named))])
+        ((code, place),) = named.items()
+        return Found(_gemeenten()[code], place)
     return Found(doubtful=() if named else tuple(doubtful))
 
 
@@ -124,6 +130,11 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z]+", " ", folded).strip()
 
 
+def same_name(place: str, gemeente: Gemeente) -> bool:
+    """Whether the place is the gemeente's namesake: "Bergen (NH.)" is called Bergen."""
+    return _plain(place) == _plain(gemeente.name.partition(" (")[0])
+
+
 @cache
 def _gemeenten() -> dict[str, Gemeente]:
     return {
@@ -139,10 +150,10 @@ def _names() -> dict[str, _Name]:
     found: dict[str, _Name] = {}
     for row in _rows("woonplaats_gemeente.csv"):
         key, code = _plain(row["plaats"]), row["gemeente_code"]
-        before = found.get(key, _Name(frozenset(), frozenset(), frozenset()))
+        before = found.get(key, _Name(row["plaats"], frozenset(), frozenset(), frozenset()))
         itself = {code} if _plain(row["gemeente"].partition(" (")[0]) == key else set()
         marks = {"homonym" if mark == "ambiguous" else mark for mark in row["ambiguous"].split("+") if mark}
-        found[key] = _Name(before.gemeenten | {code}, before.of_this_name | itself, before.marks | marks)
+        found[key] = _Name(before.place, before.gemeenten | {code}, before.of_this_name | itself, before.marks | marks)
     return found
 
 
