@@ -52,6 +52,13 @@ class FactRules:
         said = {name: self._said(clauses, rule) for name, rule in self.rules.items()}
         return {name: one for name, one in said.items() if one is not None}
 
+    def words(self, condition: str) -> str:
+        """A condition as staff read it: "er is een Wlz-indicatie en het gaat om een kind"."""
+        return " en ".join(
+            self.rules[name].label if wanted else self.rules[name].no_label
+            for name, wanted in terms_of_condition(condition)
+        )
+
     def _said(self, clauses: Sequence[str], rule: FactRule) -> bool | None:
         """What is said for sure counts most; what is both denied and said stays unknown."""
         told = [one for one in clauses if not (rule.asked and rule.asked.search(one))]
@@ -86,10 +93,10 @@ def excluded(needs: Collection[str], not_with: Collection[str], facts: Facts) ->
 
 def _rule(entry: Mapping[str, Any], where: str) -> FactRule:
     unknown = sorted(set(entry) - _KEYS)
-    if unknown or "label" not in entry:
-        raise ConfigError(f"{where}: {'unknown key ' + unknown[0] if unknown else 'label is missing'}")
+    if unknown or not {"label", "no_label"} <= entry.keys():
+        raise ConfigError(f"{where}: {'unknown key ' + unknown[0] if unknown else 'label or no_label is missing'}")
     found = {key: _pattern(entry[key], f"{where}.{key}") if key in entry else None for key in _PATTERNS}
-    return FactRule(label=entry["label"], no_label=entry.get("no_label", ""), **found)
+    return FactRule(label=entry["label"], no_label=entry["no_label"], **found)
 
 
 def _pattern(patterns: Sequence[str], where: str) -> re.Pattern[str]:

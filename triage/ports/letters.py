@@ -25,8 +25,8 @@ class LetterText:
 @dataclass(frozen=True, slots=True)
 class BlockSuggestion:
     """An answer block beside a case. `reasons` are codes such as "topic:T24"; `nearest` is the invented question that
-    the mail is most like; `statements` are sentences nobody checked, which a person may tick; `stale` tells in codes
-    why the block must be checked anew."""
+    the mail is most like; `misfit` says in Dutch why it is not for this sender; `statements` are sentences nobody
+    checked, which a person may tick; `stale` tells in codes why the block must be checked anew."""
 
     id: str
     title: str
@@ -36,6 +36,7 @@ class BlockSuggestion:
     statements: tuple[str, ...]
     stale: tuple[str, ...]
     recheck: str
+    misfit: str = ""
 
 
 class AcknowledgementSamples(Protocol):

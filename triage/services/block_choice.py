@@ -70,8 +70,8 @@ class Example:
 @dataclass(frozen=True, slots=True)
 class Choice:
     """A block and why it fits: "urgency:transfer", "topic:T24", "laws:wmo,zvw", "question" (it is like `nearest`, an
-    invented question that the block answers). Or why not: "misfit:wlz" (the mail states a fact with which the block is
-    about somebody else), "misfit:needs" (it states none of those that the block is for). `score` is the chance, in
+    invented question that the block answers). `misfit` says why not: a condition such as "wlz" with which the block is
+    about somebody else, or "needs" (the mail says none of those that the block is for). `score` is the chance, in
     [0, 1], that the reply needs it; `likeness` the mean cosine with its nearest examples."""
 
     block: Block
@@ -79,11 +79,12 @@ class Choice:
     reasons: tuple[str, ...]
     likeness: float
     nearest: str
+    misfit: str = ""
 
     @property
     def fits(self) -> bool:
         """Whether nothing in the mail says that the block is about somebody else."""
-        return not any(reason.startswith("misfit:") for reason in self.reasons)
+        return not self.misfit
 
 
 class BlockIndex:
@@ -142,11 +143,12 @@ class BlockIndex:
             Choice(
                 block=self._blocks[number],
                 score=round(-chance, 4),
-                reasons=(*fits.reasons(self._blocks[number]), *([f"misfit:{misfits[number]}"] if misfit else ())),
+                reasons=fits.reasons(self._blocks[number]),
                 likeness=round(float(likeness[number]), 4),
                 nearest=self._nearest(number, like),
+                misfit=misfits[number],
             )
-            for misfit, chance, _, number in sorted(scores)[:most]
+            for _, chance, _, number in sorted(scores)[:most]
         )
 
     def features(self, assessment: Assessment, text: str) -> Scores:

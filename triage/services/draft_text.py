@@ -121,6 +121,12 @@ class DraftTexts:
         """The blocks that the machine builds a draft from."""
         return self._knowledge.choose(assessment, _asked(mail, assessment))
 
+    def stated_facts(self, mail: ParsedMail, assessment: Assessment) -> Sequence[str]:
+        """What the mail says of the person it is about, in Dutch."""
+        rules = self._knowledge.facts
+        stated = rules.read(_asked(mail, assessment))
+        return [rules.words(name if holds else f"no {name}") for name, holds in stated.items()]
+
     def _understanding(self, answered: Sequence[_Part], assessment: Assessment, lang: str) -> str:
         """What the question was about, by the block that answers it: a topic that only the model saw may be wrong."""
         for block, _ in answered[:1]:

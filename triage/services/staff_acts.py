@@ -56,6 +56,7 @@ class StaffActs:
         self.undo_approval = approval.undo_approval
         self.reject_draft = approval.reject_draft
         self.suggested_blocks = suggesting.suggested_blocks
+        self.stated_facts = suggesting.stated_facts
         self.compose_draft = suggesting.compose_draft
         self.proposed_correction = promising.proposed_correction
         self.send_correction = promising.send_correction

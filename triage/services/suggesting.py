@@ -46,6 +46,11 @@ class Suggesting:
             self._shown(block, None, False) for block in rest
         ]
 
+    def stated_facts(self, page: CasePage) -> Sequence[str]:
+        """What the question says of the person it is about, as far as answers turn on it, in Dutch."""
+        asked = self._redraft.question_of(page)
+        return self._letters.drafts.stated_facts(*asked) if asked else ()
+
     def _shown(self, block: Block, choice: Choice | None, in_draft: bool) -> BlockSuggestion:
         return BlockSuggestion(
             id=block.id,
@@ -56,7 +61,14 @@ class Suggesting:
             statements=block.to_check,
             stale=block.stale(local_date(self._clock()), self._check_within),
             recheck=block.recheck,
+            misfit=self._misfit(choice) if choice else "",
         )
+
+    def _misfit(self, choice: Choice) -> str:
+        rules = self._letters.knowledge.facts
+        if choice.misfit == "needs":
+            return f"de mail zegt niet: {' of '.join(map(rules.words, choice.block.needs))}"
+        return f"de mail zegt: {rules.words(choice.misfit)}" if choice.misfit else ""
 
     def compose_draft(
         self,

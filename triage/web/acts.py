@@ -65,6 +65,9 @@ class CaseActs(Protocol):
     def suggested_blocks(self, page: CasePage) -> Sequence[BlockSuggestion]:
         """Answer blocks for this case: those of the draft, those that fit, then the rest (without reasons)."""
 
+    def stated_facts(self, page: CasePage) -> Sequence[str]:
+        """What the question says of the person it is about, as far as answers turn on it, in Dutch."""
+
     def compose_draft(
         self, reference: str, *, user: User, base_revision: int, blocks: Sequence[str], statements: Collection[str]
     ) -> DraftRevision:

@@ -155,6 +155,7 @@ def show_case(
         advise_secure=desk.secure_channel is SecureChannel.ADVISE
         and not _ABOUT_NOBODY.issuperset(page.topics or ("",)),
         reply=reply,
+        stated_facts=desk.acts.stated_facts(page) if visit.may(Right.DRAFT) else (),
         suggestions=desk.acts.suggested_blocks(page) if visit.may(Right.DRAFT) else (),
         received=sum(message.direction == "in" for message in page.messages),
         names={**names, "system": "het systeem", MAIL_CLIENT: "iemand in het mailprogramma"},

@@ -40,12 +40,15 @@ def test_the_blocks_of_the_draft_stand_first_with_their_reasons_and_all_others_c
     assert ours.in_draft and "laws:wlz" in ours.reasons and "question" in ours.reasons
     assert ours.nearest in desk.letters.knowledge.questions["overbruggingszorg"]
     assert [one.in_draft for one in found].index(False) == len(shown.drafts[0].content.blocks)
+    assert "er is een Wlz-indicatie" in desk.suggesting.stated_facts(shown)
     assert {one.id for one in found} == {block.id for block in desk.letters.knowledge.blocks}
 
 
 def test_a_person_chooses_other_blocks_and_ticks_what_nobody_checked(desk: Harness) -> None:
     shown = taken_in(desk)
-    block = next(one for one in desk.letters.knowledge.blocks if one.to_check and "[" not in one.marked["nl"]["kort"][0])
+    block = next(
+        one for one in desk.letters.knowledge.blocks if one.to_check and "[" not in one.marked["nl"]["kort"][0]
+    )
     assert block.to_check[0] not in shown.drafts[0].content.body
     user = desk.user()
     made = desk.suggesting.compose_draft(

@@ -226,6 +226,7 @@ class Helpdesk:
             "toegang-wlz", "Toegang tot de Wlz", False, ("topic:T01", "laws:wlz", "question"),
             "Hoe vraag ik de Wlz aan?",
             ("Alleen <volwassenen> kunnen dat.",), ("recheck",), "Controleer het artikelnummer.",
+            "de mail zegt: er is een Wlz-indicatie",
         ),
         BlockSuggestion("elv", "Eerstelijnsverblijf", False, (), "", (), (), ""),
     )  # fmt: skip
@@ -598,6 +599,9 @@ class Helpdesk:
     def suggested_blocks(self, page: CasePage) -> Sequence[BlockSuggestion]:
         used = page.drafts[0].content.blocks if page.drafts else ()
         return [replace(one, in_draft=one.id in used) for one in self.suggestions]
+
+    def stated_facts(self, page: CasePage) -> Sequence[str]:
+        return ["er is een Wlz-indicatie", "het gaat om <een> volwassene"] if page.drafts else []
 
     def compose_draft(
         self, reference: str, *, user: User, base_revision: int, blocks: Sequence[str], statements: Collection[str]

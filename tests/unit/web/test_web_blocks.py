@@ -16,6 +16,8 @@ def test_the_blocks_stand_with_their_reasons_and_what_nobody_checked() -> None:
     assert 'action="/zaak/JL-2026-00001/blokken"' in page
     assert "Toegang tot de Wlz" in page and "Lijkt op: ‘Hoe vraag ik de Wlz aan?’" in page
     assert "Alleen &lt;volwassenen&gt; kunnen dat." in page and "Controleer het artikelnummer." in page
+    assert "Past niet: de mail zegt: er is een Wlz-indicatie." in page
+    assert "In de mail gelezen: er is een Wlz-indicatie; het gaat om &lt;een&gt; volwassene." in page
     assert '<option value="elv">Eerstelijnsverblijf</option>' in page
 
 
