@@ -56,7 +56,7 @@ class Weights:
     base: float
 
 
-WEIGHTS = Weights(learned=1.16, likeness=0.56, laws=1.4, topic=0.84, urgency=0.36, base=-7.51)
+WEIGHTS = Weights(learned=1.46, likeness=0.11, laws=1.35, topic=0.89, urgency=0.23, base=-7.32)
 
 
 @dataclass(frozen=True, slots=True)
