@@ -122,6 +122,12 @@ def test_the_topics_are_those_of_the_screens() -> None:
             '[niets]\nsource = "https://x.example"\n[eigen_risico]',
             "niets: give a value",
         ),
+        ("vervoer.md", 'remedies = ["gemeente"', 'needs = ["rijk"]\nremedies = ["gemeente"', "unknown fact rijk"),
+        ("vervoer.md", "## kort\n\n", "## kort\n\n[als wlz: Dat is zo.] ", "a condition must be [if fact: text]"),
+        ("vervoer.md", "## kort\n\n", "## kort\n\n[if wlz: Dat is [ook] zo.] ", "without brackets in it"),
+        ("facts.toml", 'label = "er is een pgb"', 'etiket = "er is een pgb"', "pgb: unknown key etiket"),
+        ("mails.jsonl", '"blocks": ["', '"blocks": ["koning", "', "names koning, which is no block"),
+        ("mails.jsonl", '{"id"', "{id", "line 1, is no JSON"),
         ("questions.toml", "[vervoer]", "[vervoer2]", "vervoer2 is no block"),
         ("questions.toml", "[vervoer]", "[vervoer2]", "vervoer has 0 questions, at least 10"),
         (
@@ -156,6 +162,25 @@ def test_what_a_person_should_look_at_fails_nothing(tmp_path: Path, file: str, o
     (mine,) = [one for one in new(templates) if said in one.text]
     assert (mine.kind, mine.file) == ("look", file)
     assert check_knowledge(templates, TODAY, YEAR).wrong == 0
+
+
+def test_a_section_that_nobody_would_read_is_named(tmp_path: Path) -> None:
+    templates = copied(tmp_path, "klacht.md", "+++", "+++")
+    path = templates / "knowledge" / "klacht.md"
+    text = path.read_text("utf-8")
+    head, _, rest = text.rpartition("\n## wie\n")
+    after = rest.partition("\n## ")[2]
+    path.write_text(f"{head}\n## wie\n\n[if wlz: Het zorgkantoor.]\n\n## {after}", encoding="utf-8")
+    told = [one.text for one in new(templates) if one.file == "klacht.md"]
+    assert any(one.startswith("with no wlz kort, waarom or wie would be empty") for one in told), told
+
+
+def test_a_mail_that_stands_there_twice_is_named(tmp_path: Path) -> None:
+    templates = copied(tmp_path, "mails.jsonl", "{", "{")
+    path = templates / "knowledge" / "mails.jsonl"
+    lines = path.read_text("utf-8").splitlines()
+    path.write_text("\n".join([*lines, lines[0]]), encoding="utf-8")
+    assert [one.text for one in new(templates)] == [f"line {len(lines) + 1}, has the text of line 1"]
 
 
 def test_a_block_without_english_is_shown(tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ class Knowledge:
         unknown = sorted(set(self.questions) - {block.id for block in self.blocks})
         if unknown:
             raise ConfigError(f"questions.toml has questions for {unknown[0]}, which is no block")
-        self.mails: Sequence[Mapping[str, Any]] = _read_mails(
+        self.mails: Sequence[Mapping[str, Any]] = read_mails(
             folder / "mails.jsonl", {block.id for block in self.blocks}
         )
         examples = [Example(f"{row['subject']}\n\n{row['body']}", tuple(row["blocks"])) for row in self.mails]
@@ -245,9 +245,11 @@ def read_toml(path: Path) -> Mapping[str, Mapping[str, Any]]:
         raise ConfigError(f"{path.name} cannot be read: {type(exc).__name__}") from None
 
 
-def _read_mails(path: Path, names: Collection[str]) -> Sequence[Mapping[str, Any]]:
-    """Invented mails, one a line, each with the blocks that answer it. Raises ConfigError that names file and line."""
+def read_mails(path: Path, names: Collection[str]) -> Sequence[Mapping[str, Any]]:
+    """Invented mails, one a line, each with the blocks that answer it. Raises ConfigError that names file and line,
+    also when two have the same text."""
     rows: list[Mapping[str, Any]] = []
+    seen: dict[str, int] = {}
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as exc:
@@ -262,6 +264,9 @@ def _read_mails(path: Path, names: Collection[str]) -> Sequence[Mapping[str, Any
         unknown = sorted(set(row["blocks"]) - set(names))
         if unknown:
             raise ConfigError(f"{path.name}, line {number}, names {unknown[0]}, which is no block")
+        first = seen.setdefault(" ".join(row["body"].lower().split()), number)
+        if first != number:
+            raise ConfigError(f"{path.name}, line {number}, has the text of line {first}")
         rows.append(row)
     return rows
 

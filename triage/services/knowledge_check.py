@@ -13,7 +13,7 @@ from triage.core.assessment import LAWS, Urgency
 from triage.core.facts import FactRules, excluded
 from triage.core.readability import MOST_MEAN_WORDS, readability, sentences, words_in
 from triage.errors import ConfigError
-from triage.services.knowledge import SECTIONS, Block, DatedData, read_block, read_toml, resolve
+from triage.services.knowledge import SECTIONS, Block, DatedData, read_block, read_mails, read_toml, resolve
 
 LEAST_QUESTIONS = 10
 """Invented questions that a block needs: with fewer a mail is hardly ever like it."""
@@ -87,7 +87,7 @@ def check_knowledge(
         facts = FactRules(read_toml(folder / "facts.toml"))
         explained = set(_listed_words(templates / "replies" / "words.toml"))
     except ConfigError as exc:
-        return _report([Finding("wrong", str(exc).partition(" ")[0], str(exc))], ())
+        return _report([Finding("wrong", str(exc).partition(" ")[0].rstrip(":"), str(exc))], ())
     for path in sorted(folder.glob("*.md")):
         try:
             blocks.append(read_block(path, data))
@@ -107,6 +107,7 @@ def check_knowledge(
         found += [Finding(kind, f"{block.id}.md", text) for kind, text in told]
     found += _dated_data(data, blocks, today, longest)
     found += _questions(questions, [path.stem for path in sorted(folder.glob("*.md"))])
+    found += _mails(folder / "mails.jsonl", [path.stem for path in sorted(folder.glob("*.md"))])
     found += _coverage(topics, blocks)
     found += _confirmed(zorgkantoren or {}, today, longest)
     return _report(found, blocks)
@@ -318,6 +319,13 @@ def _questions(questions: Mapping[str, Mapping[str, Any]], names: Sequence[str])
             if key in seen:
                 yield Finding("wrong", file, f"{name} and {seen[key]} have the same question: {question}")
             seen.setdefault(key, name)
+
+
+def _mails(path: Path, names: Sequence[str]) -> Iterator[Finding]:
+    try:
+        read_mails(path, names)
+    except ConfigError as exc:
+        yield Finding("wrong", path.name, str(exc).removeprefix(f"{path.name}, "))
 
 
 def _coverage(topics: Mapping[str, Mapping[str, Any]], blocks: Iterable[Block]) -> Iterator[Finding]:
