@@ -264,8 +264,8 @@ def _judged() -> str:
             "A reader with care law who saw no block, no code and no label judged every sentence of each draft, once, "
             "at the first score of the file. *Wrong* sentences are untrue by law, or true of another case and so "
             "misleading for this sender; *empty* ones are true and say nothing to this sender. Drafts: *right* could "
-            "be sent as they are, *nearly* after small mends, *weak* miss the main question, *wrong* hold a wrong "
-            "legal statement for the question. Readers and authors are one language model: expect less of people, and check "
+            "be sent as they are, *nearly* after small mends, *weak* miss the main question, *wrong* hold a "
+            "wrong legal statement for the question. Readers and authors are one language model: expect less of people, and check "
             "the law.",
             report.table(head, rows),
             "Each wrong legal statement, with what the reader said of it:",

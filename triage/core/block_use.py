@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from triage.core.readability import sentences
 
 _NUMBER = re.compile(r"^[ \t]*(?:\d{1,2}\.|[-*•])[ \t]+", re.MULTILINE)
-_MARKS = re.compile(r"\[\[[^\[\]\n]{0,300}\]\]|\[\d{1,2}\]")
+_MARKS = re.compile(r"\[\[[^\[\]\n]{0,300}\]\]|\[\d{1,2}(?:-\d{1,2})?\]")
 
 
 @dataclass(frozen=True, slots=True)

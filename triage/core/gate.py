@@ -21,7 +21,7 @@ _PLACE_HOLDER = re.compile(r"\[\[[^\]\n]{1,300}\]\]|\{\{[^}\n]{0,300}\}\}|\{%[^%
 _OUR_REFERENCE = re.compile(r"\bJL-\d{4}-\d{5,7}\b")  # one in eleven would pass the elfproef
 SIGNATURE = "[[handtekening]]"
 _LINK_LINE = re.compile(r"^[ \t]*(?:[-•*] )?https?://\S+[ \t]*$", re.MULTILINE)
-_NOTE_MARK = re.compile(r"\[\d+\]")
+_NOTE_MARK = re.compile(r"\[\d+(?:-\d+)?\]")
 _SHOWN = 60  # characters shown on each side of what was found
 _LONGEST_SHOWN = 240
 

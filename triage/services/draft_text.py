@@ -78,7 +78,7 @@ class DraftTexts:
         notes = list(dict.fromkeys(note for block, _ in answered for note in block.footnotes))
         why: list[str] = []
         for block, part in answered:
-            marks = "".join(f"[{notes.index(note) + 1}]" for note in block.footnotes)
+            marks = _marks([notes.index(note) + 1 for note in block.footnotes])
             reasons = part.get("waarom", ("",))
             ticked = [one for one in block.to_check if one in statements]
             why += [*reasons[:-1], f"{reasons[-1]} {marks}".strip(), *ticked]
@@ -250,6 +250,17 @@ def _salutation(mail: ParsedMail, lang: str) -> str:
 
 def _gather(answered: Sequence[_Part], section: str) -> list[str]:
     return list(dict.fromkeys(text for _, part in answered for text in part.get(section, ())))
+
+
+def _marks(numbers: Sequence[int]) -> str:
+    """ "[1][2]", and "[1-4]" for more than two in a row."""
+    runs: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return "".join(f"[{run[0]}-{run[-1]}]" if len(run) > 2 else "".join(f"[{one}]" for one in run) for run in runs)
 
 
 def _footnote(note: Footnote, lang: str) -> str:
