@@ -24,6 +24,14 @@ from triage.services.places import Found, find_place, same_name
         ("Wij wonen in Zutphen. Ma ligt in het ziekenhuis in Deventer.", "Zutphen", "Apeldoorn/Zutphen"),
         ("Wij wonen in Deventer, maar de gemeente Zutphen betaalt.", "Zutphen", "Apeldoorn/Zutphen"),
         ("Mijn vader woont in Egmond aan Zee", "Bergen (NH.)", "Noord-Holland Noord"),
+        ("Wij wonen sinds 1987 in hetzelfde huis in Bussum.", "Gooise Meren", "'t Gooi"),
+        ("Mijn moeder in Terneuzen moet elke ochtend gewassen worden.", "Terneuzen", "Zeeland"),
+        ("Ik heb me gemeld bij het Wmo-loket in Almere.", "Almere", "'t Gooi"),
+        ("She is at home with us in Amersfoort.", "Amersfoort", "Utrecht"),
+        ("I did a melding with the gemeente of Den Haag.", "'s-Gravenhage", "Haaglanden"),
+        ("Groetjes\nDave uit Helmond", "Helmond", "Zuidoost-Brabant"),
+        ("Hoogachtend,\nmevr. Roelofs te Assen", "Assen", "Drenthe"),
+        ("Kind regards,\nAoife Brennan\nAmstelveen", "Amstelveen", "Amstelland en De Meerlanden"),
     ],
 )
 def test_a_gemeente_that_is_sure(text: str, gemeente: str, region: str) -> None:
@@ -62,6 +70,8 @@ def test_a_homonym_is_never_guessed(text: str, doubtful: tuple[str, ...]) -> Non
         "mijn dochter woont in Breda en ik woon in Tilburg",
         "Mijn zoon woont in Zutphen en ik in Kampen.",
         "Mijn zus in Maastricht vroeg het ook al.",
+        "Mijn vrouw ligt in het ziekenhuis in Tilburg.",
+        "Wij wonen nog prima, in assen gedraaid",
         "Een kennis uit Leusden zegt van wel.",
         "Wij verhuizen van Heusden naar Deventer.",
         "Groet, Jan, uw buurman",

@@ -18,14 +18,21 @@ DATA = Path(__file__).parent.parent / "data" / "places"
 _READ_CHARACTERS = 20_000
 _LONGEST_NAME = 5  # words
 # "gemeente" makes any name a place; else only where somebody lives counts, not where they were, go or know someone
-_GEMEENTE = re.compile(r"\bgem(?:eente|\.)\s+", re.IGNORECASE)
+_GEMEENTE = re.compile(r"\bgem(?:eente|\.)\s+(?:of\s+)?|\bmunicipality\s+(?:of\s+)?\(?", re.IGNORECASE)
 _LIVES = re.compile(
-    r"\b(?:woon(?:t|achtig|plaats)?|wonen|woonde|lives?|living)\b[^.!?\n]{0,40}?\b(?:in|te|op|at|on|:)\s+",
+    r"\b(?:woon(?:t|d|achtig|plaats)?|wonen|woonde|huren|lives?|lived|living)\b(?:(?!\b(?:wo[on]|lives?\b))[^.!?\n]){0,60}"
+    r"|\b(?:hier|thuis|bij ons|van ons|at home(?: with us)?|with us|(?:wij|we)(?=\s+in\s[^.!?\n]{1,30}\swonen))\s+in\s"
+    r"[^.!?\n]{1,40}"
+    r"|\b(?:mijn|onze?|m'n|me|my|our|a|een)\s+(?:schoon)?(?:moeder|vader|oma|opa|tante|oom|cli[eë]nte?|echtpaar|mother|father|aunt|"
+    r"uncle|client)\s+in\s[^.!?\n]{1,40}"
+    r"|\b(?:wijkteam|jeugdteam|sociaal team|wmo[- ]?loket)\s(?:in\s)?[^.!?\n]{1,40}",
     re.IGNORECASE,
 )
+_IN = re.compile(r"\b(?:in|te|op|at|on|wijkteam|jeugdteam|team|loket)\s+|:\s+", re.IGNORECASE)
 # said beside where somebody lives: a second place makes doubt, never a gemeente
 _ALSO = re.compile(r"\b(?:ik|wij|we|hij|zij|ze|he|she)\s+(?:zelf\s+)?(?:in|te|op)\s+", re.IGNORECASE)
-_SIGNED = re.compile(r",\s+(?=[^,\n]+\s*\Z)")  # "A. Jansen, Zutphen" as the last line
+# "A. Jansen, Zutphen", "A. Jansen te Zutphen", "Dave uit Helmond" or the name alone, as the last line
+_SIGNED = re.compile(r"(?:,\s+|\s[-–]\s+|\b(?:te|uit|from)\s+|^\s*)(?=[^,\n]+\s*\Z)", re.MULTILINE | re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_][\w'’.()-]*|'[st]-?[^\W\d_][\w-]*", re.UNICODE)
 
 
@@ -61,6 +68,10 @@ class _Name:
         """The code, when the name alone says which gemeente."""
         return next(iter(self.gemeenten)) if len(self.gemeenten) == 1 and not self.marks else None
 
+    def as_written(self, written: str) -> str | None:
+        """The code, when the name is also a common word ("Goes", "Een") but has a capital here."""
+        return next(iter(self.gemeenten)) if self.marks == {"word"} and written[:1].isupper() else None
+
 
 def find_place(text: str) -> Found:
     """Names behind "gemeente" decide; without those, the place where somebody lives, as long as no other gemeente is
@@ -80,8 +91,8 @@ def find_place(text: str) -> Found:
         return _found(named, doubtful)
     for cue in (_LIVES, _SIGNED):
         for written, name in _names_behind(cue, text):
-            if name.one:
-                named.setdefault(name.one, name.place)
+            if (code := name.one or name.as_written(written)) is not None:
+                named.setdefault(code, name.place)
             elif "homonym" in name.marks and cue is _LIVES:
                 doubtful[written] = None
     others = {name.one or name.place: name.place for _, name in _names_behind(_ALSO, text)} if named else {}
@@ -101,8 +112,14 @@ def _found(named: dict[str, str], doubtful: dict[str, None]) -> Found:
 
 
 def _names_behind(cue: re.Pattern[str], text: str) -> Iterator[tuple[str, _Name]]:
+    """The first name within each match of `_LIVES`, else the name at its end: as written, with what is known of it."""
     for match in cue.finditer(text):
-        found = _name_at(text, match.end())
+        ends = (
+            [match.end()]
+            if cue is not _LIVES
+            else [one.end() for one in _IN.finditer(text, match.start(), match.end())]
+        )
+        found = next((name for end in ends if (name := _name_at(text, end)) is not None), None)
         if found is not None and (cue is not _SIGNED or text.endswith(found[0])):
             yield found
 
