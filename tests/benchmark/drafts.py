@@ -156,8 +156,10 @@ def _fit() -> int:
         of_author[author] = []
         for one in _as_asked(mine, reader):
             asked = one.reading.assessment.judged_text
-            features = index.features(one.reading.assessment, asked)
-            fits = {choice.block.id for choice in index.suggest(one.reading.assessment, asked, most=99) if choice.fits}
+            facts = knowledge.facts.read(asked)
+            features = index.features(one.reading.assessment, asked, facts)
+            suggested = index.suggest(one.reading.assessment, asked, facts, most=len(names))
+            fits = {choice.block.id for choice in suggested if choice.fits}
             of_author[author].append((one.row, features, np.array([name in fits for name in names])))
 
     def fitted(without: str) -> Any:
@@ -265,8 +267,8 @@ def _judged() -> str:
             "at the first score of the file. *Wrong* sentences are untrue by law, or true of another case and so "
             "misleading for this sender; *empty* ones are true and say nothing to this sender. Drafts: *right* could "
             "be sent as they are, *nearly* after small mends, *weak* miss the main question, *wrong* hold a "
-            "wrong legal statement for the question. Readers and authors are one language model: expect less of people, and check "
-            "the law.",
+            "wrong legal statement for the question. Readers and authors are one language model: expect less of "
+            "people, and check the law.",
             report.table(head, rows),
             "Each wrong legal statement, with what the reader said of it:",
             "\n".join(told) or "None.",

@@ -237,7 +237,7 @@ def test_the_route_of_disagreement_follows_the_law() -> None:
     assert "heroverweging" in zvw and "SKGZ" in zvw and "artikel 6:7" not in zvw and "bezwaar maken bij" not in zvw
     mail = a_mail("Het CIZ heeft de aanvraag voor mijn moeder afgewezen.")
     wlz = letters().draft(mail, assessed(("wlz",), ("T01",)), a_case()).body
-    assert "besluit van het CIZ" in wlz and "artikel 6:7" in wlz
+    assert "bezwaar maken bij het CIZ" in wlz and "artikel 6:7" in wlz and "SKGZ" not in wlz
 
 
 def test_two_laws_put_the_border_first() -> None:

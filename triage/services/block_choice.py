@@ -101,7 +101,7 @@ class BlockIndex:
         from sklearn.feature_extraction.text import TfidfVectorizer  # two seconds to import: only who drafts pays
         from sklearn.kernel_ridge import KernelRidge
 
-        self._blocks, self._facts = blocks, facts
+        self._blocks = blocks
         asked = [Example(text, (block.id,)) for block in blocks for text in questions.get(block.id, ())]
         documents = [Example(_as_document(block), (block.id,)) for block in blocks]
         examples = [*asked, *documents, *mails]
@@ -115,7 +115,11 @@ class BlockIndex:
         self._places = np.full((len(blocks), max(_NEAREST, *map(len, self._rows))), len(examples))
         for place, rows in enumerate(self._rows):
             self._places[place, : len(rows)] = rows
-        texts = [*self._questions, *(one.text for one in documents), *(self._with_facts(one.text) for one in mails)]
+        texts = [
+            *self._questions,
+            *(one.text for one in documents),
+            *(_with_facts(one.text, facts.read(one.text)) for one in mails),
+        ]
         token = r"(?u)\b\w[\w-]+\b"  # noqa: S105
         words = TfidfVectorizer(sublinear_tf=True, token_pattern=token, ngram_range=(1, 2))
         letters = TfidfVectorizer(sublinear_tf=True, analyzer="char_wb", ngram_range=(3, 5))
@@ -127,10 +131,10 @@ class BlockIndex:
         ridge = KernelRidge(alpha=_RIDGE, kernel="precomputed").fit(alike, answers - self._usual)
         self._taught: Scores = ridge.dual_coef_
 
-    def suggest(self, assessment: Assessment, text: str, *, most: int = _SUGGESTED) -> tuple[Choice, ...]:
-        """The blocks that fit best, best first; those that are about somebody else come last."""
-        facts = self._facts.read(text)
-        parts, like, likeness = self._parts(assessment, text)
+    def suggest(self, assessment: Assessment, text: str, facts: Facts, *, most: int = _SUGGESTED) -> tuple[Choice, ...]:
+        """The blocks that fit best, best first; those that are about somebody else come last. `facts`: those that the
+        text states."""
+        parts, like, likeness = self._parts(assessment, text, facts)
         chances = 1.0 / (1.0 + np.exp(-(parts @ _as_row(WEIGHTS) + WEIGHTS.base)))
         lower, fits = text.lower(), _Fit(assessment, facts)
         misfits = [excluded(block.needs, block.not_with, facts) for block in self._blocks]
@@ -151,24 +155,19 @@ class BlockIndex:
             for _, chance, _, number in sorted(scores)[:most]
         )
 
-    def features(self, assessment: Assessment, text: str) -> Scores:
+    def features(self, assessment: Assessment, text: str, facts: Facts) -> Scores:
         """(blocks, 5): what `Weights` weighs of each block, in its order."""
-        return self._parts(assessment, text)[0]
+        return self._parts(assessment, text, facts)[0]
 
-    def _parts(self, assessment: Assessment, text: str) -> tuple[Scores, Scores, Scores]:
-        read = [self._with_facts(text)]
+    def _parts(self, assessment: Assessment, text: str, facts: Facts) -> tuple[Scores, Scores, Scores]:
+        read = [_with_facts(text, facts)]
         like = sum((vectorizer.transform(read) @ matrix).toarray().ravel() for vectorizer, matrix in self._compared)
         learned = like @ self._taught + self._usual
         of_places = np.append(like, 0.0)[self._places]
         likeness = np.partition(of_places, -_NEAREST, axis=1)[:, -_NEAREST:].mean(axis=1)
-        fits = _Fit(assessment, self._facts.read(text))
+        fits = _Fit(assessment, facts)
         parts = [_spread(learned), _spread(likeness), *np.array([fits.parts(block) for block in self._blocks]).T]
         return np.stack(parts, axis=1), like, likeness
-
-    def _with_facts(self, text: str) -> str:
-        """The text that is compared: what the mail states counts as words of its own."""
-        said = (f"feit{name}{'ja' if holds else 'nee'}" for name, holds in self._facts.read(text).items())
-        return f"{text[:_READ_CHARACTERS]} {' '.join(said)}"
 
     def _nearest(self, number: int, like: Scores) -> str:
         rows = [row for row in self._rows[number] if row < len(self._questions)]
@@ -212,6 +211,12 @@ class _Fit:
             "question",
         ]
         return tuple(filter(None, found))
+
+
+def _with_facts(text: str, facts: Facts) -> str:
+    """The text that is compared: what the mail states counts as words of its own."""
+    said = (f"feit{name}{'ja' if holds else 'nee'}" for name, holds in facts.items())
+    return f"{text[:_READ_CHARACTERS]} {' '.join(said)}"
 
 
 def _spread(values: Scores) -> Scores:

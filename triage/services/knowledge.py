@@ -170,7 +170,7 @@ class Knowledge:
 
     def suggest(self, assessment: Assessment, text: str) -> tuple[Choice, ...]:
         """The blocks that fit best, best first, with the reasons."""
-        return self.index.suggest(assessment, text)
+        return self.index.suggest(assessment, text, self.facts.read(text))
 
     def choose(self, assessment: Assessment, text: str) -> tuple[Choice, ...]:
         """At most two blocks that fit, best first; empty when nothing does: then the draft asks the sender instead.
@@ -178,10 +178,11 @@ class Knowledge:
         Blocks that nobody verified are left to people, and so are those that share neither act nor topic with the
         question. Words for the last phase of life reach nobody whose question is not urgent; one in the band urgent
         always gets a block that says what to do first."""
-        urgent = bool(urgency_weight(assessment, self.facts.read(text)))
+        facts = self.facts.read(text)
+        urgent = bool(urgency_weight(assessment, facts))
         found = [
             one
-            for one in self.suggest(assessment, text)
+            for one in self.index.suggest(assessment, text, facts)
             if _may_be_chosen(one) and (urgent or "regular" in one.block.urgency)
         ]
         chosen = [
@@ -189,17 +190,17 @@ class Knowledge:
         ]
         surely = assessment.band is Band.URGENT
         if surely and not any(assessment.urgency in one.block.urgency for one in chosen):
-            chosen = [*chosen[: _MOST_BLOCKS - 1], *self._first_step(assessment, text, needs_topic=bool(chosen))]
+            chosen = [*chosen[: _MOST_BLOCKS - 1], *self._first_step(assessment, text, facts, needs_topic=bool(chosen))]
         return tuple(chosen)
 
-    def _first_step(self, assessment: Assessment, text: str, *, needs_topic: bool) -> list[Choice]:
+    def _first_step(self, assessment: Assessment, text: str, facts: Facts, *, needs_topic: bool) -> list[Choice]:
         """The likeliest block for this urgency; one of the same topic, and for this urgency alone, goes first."""
         # beside a clear answer, words for the last phase of life must be like the mail: a false alarm would be cruel
         cruel = needs_topic and assessment.urgency is Urgency.PALLIATIVE
         most = _LIKE_ENOUGH if cruel else len(self.blocks)
         able = [
             one
-            for one in self.index.suggest(assessment, text, most=most)
+            for one in self.index.suggest(assessment, text, facts, most=most)
             if one.block.status == "verified" and one.fits and assessment.urgency in one.block.urgency
         ]
         of_topic = [one for one in able if _shares(one, "topic:")]
