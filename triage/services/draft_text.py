@@ -75,10 +75,11 @@ class DraftTexts:
         facts = self._knowledge.facts.read(_asked(mail, assessment))
         parts = [(block, block.text(lang, professional=professional, facts=facts)) for block in blocks]
         answered = [(block, part) for block, part in parts if part]
-        notes = list(dict.fromkeys(note for block, _ in answered for note in block.footnotes))
+        of_block = {block.id: [one for one in block.footnotes if one.goes_with(facts)] for block, _ in answered}
+        notes = list(dict.fromkeys(note for found in of_block.values() for note in found))
         why: list[str] = []
         for block, part in answered:
-            marks = _marks([notes.index(note) + 1 for note in block.footnotes])
+            marks = _marks([notes.index(note) + 1 for note in of_block[block.id]])
             reasons = part.get("waarom", ("",))
             ticked = [one for one in block.to_check if one in statements]
             why += [*reasons[:-1], f"{reasons[-1]} {marks}".strip(), *ticked]

@@ -41,11 +41,18 @@ _CONDITION = re.compile(r"\[(if|unless) ([a-z_, ]+): ([^\[\]]*)\]")
 
 @dataclass(frozen=True, slots=True)
 class Footnote:
-    """A rule or page that a block rests on. `version_read` is the version of a law text that was read, if known."""
+    """A rule or page that a block rests on. `version_read` is the version of a law text that was read, if known. With
+    `only_if` or `not_if`, conditions on facts, it goes with sentences that stand there under the same condition."""
 
     name: str  # "Wet langdurige zorg (Wlz), artikel 3.2.1", or the publisher of a page
     url: str
     version_read: date | None = None
+    only_if: str = field(default="", compare=False)
+    not_if: str = field(default="", compare=False)
+
+    def goes_with(self, facts: Facts) -> bool:
+        """Whether what rests on it is said to somebody of whom these facts are known."""
+        return (not self.only_if or holds(self.only_if, facts)) and not (self.not_if and holds(self.not_if, facts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +111,7 @@ class Block:
         """The facts that its conditions name."""
         texts = [item for read in self.marked.values() for items in read.values() for item in items]
         conditions = [*self.needs, *self.not_with, *(found[2] for one in texts for found in _CONDITION.finditer(one))]
+        conditions += [one for note in self.footnotes for one in (note.only_if, note.not_if) if one]
         return frozenset(name for one in conditions for name, _ in terms_of_condition(one))
 
     def stale(self, today: date, longest: timedelta) -> tuple[str, ...]:
@@ -195,8 +203,11 @@ class Knowledge:
 
     def _first_step(self, assessment: Assessment, text: str, facts: Facts, *, needs_topic: bool) -> list[Choice]:
         """The likeliest block for this urgency; one of the same topic, and for this urgency alone, goes first."""
-        # beside a clear answer, words for the last phase of life must be like the mail: a false alarm would be cruel
+        # beside a clear answer, words for the last phase of life must be like the mail and rest on what it says: a
+        # false alarm would be cruel
         cruel = needs_topic and assessment.urgency is Urgency.PALLIATIVE
+        if cruel and not facts.get("dying"):
+            return []
         most = _LIKE_ENOUGH if cruel else len(self.blocks)
         able = [
             one
@@ -302,11 +313,9 @@ def read_block(path: Path, data: DatedData) -> Block:
     if not {"kort", "waarom", "wie"} <= sections.keys():
         raise ConfigError(f"{path.name} needs the sections kort, waarom and wie")
     footnotes = tuple(
-        Footnote(f"{rule['law']}, artikel {rule['article']}", rule["url"], rule.get("version_read"))
-        if not str(rule["article"]).startswith("hoofdstuk")
-        else Footnote(f"{rule['law']}, {rule['article']}", rule["url"], rule.get("version_read"))
-        for rule in front.get("regulation", [])
-    ) + tuple(Footnote(page["name"], page["url"]) for page in front.get("source", []))
+        Footnote(_name_of(rule), rule["url"], rule.get("version_read"), rule.get("only_if", ""), rule.get("not_if", ""))
+        for rule in (*front.get("regulation", ()), *front.get("source", ()))
+    )
     if not footnotes:
         raise ConfigError(f"{path.name} names no source: give [[regulation]] or [[source]]")
     return Block(
@@ -331,6 +340,13 @@ def read_block(path: Path, data: DatedData) -> Block:
         recheck=front.get("recheck", ""),
         amounts={**amounts, **amounts_en},
     )
+
+
+def _name_of(rule: Mapping[str, Any]) -> str:
+    if "law" not in rule:
+        return str(rule["name"])
+    article = str(rule["article"])
+    return f"{rule['law']}, {'' if article.startswith('hoofdstuk') else 'artikel '}{article}"
 
 
 def _check_keys(name: str, front: Mapping[str, Any]) -> None:

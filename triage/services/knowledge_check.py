@@ -170,11 +170,11 @@ def _conditions(block: Block, facts: FactRules) -> _Told:
     for facts_known in ({}, *({name: said} for name in facts.rules for said in (True, False))):
         if excluded(block.needs, block.not_with, facts_known):
             continue
+        told = ", ".join(f"{'' if said else 'no '}{name}" for name, said in facts_known.items()) or "no fact known"
+        if not any(note.goes_with(facts_known) for note in block.footnotes):
+            yield "wrong", f"with {told} no source would be named: leave one without only_if and not_if"
         for professional in (False, True):
             if not {"kort", "waarom", "wie"} <= block.text("nl", professional=professional, facts=facts_known).keys():
-                told = (
-                    ", ".join(f"{'' if said else 'no '}{name}" for name, said in facts_known.items()) or "no fact known"
-                )
                 yield "wrong", f"with {told} kort, waarom or wie would be empty: leave a sentence without condition"
 
 
