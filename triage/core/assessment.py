@@ -122,6 +122,7 @@ class Assessment:
     danger: bool = False
     sender_type: SenderType = SenderType.OTHER
     topics: tuple[str, ...] = ()
+    topics_given: bool = False  # a person said them
     language: str = "und"  # ISO 639-1, or und
     evidence: tuple[Evidence, ...] = ()
     neighbours: tuple[Neighbour, ...] = ()  # most alike first

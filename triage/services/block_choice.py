@@ -56,7 +56,7 @@ class Weights:
     base: float
 
 
-WEIGHTS = Weights(learned=1.46, likeness=0.11, laws=1.35, topic=0.89, urgency=0.23, base=-7.32)
+WEIGHTS = Weights(learned=1.42, likeness=0.14, laws=1.35, topic=0.82, urgency=0.28, base=-7.33)
 
 
 @dataclass(frozen=True, slots=True)

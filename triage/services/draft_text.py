@@ -13,7 +13,7 @@ from typing import Any
 
 from jinja2 import Environment
 
-from triage.core.assessment import LAWS, Assessment
+from triage.core.assessment import Assessment
 from triage.core.compose import person_name
 from triage.core.facts import Facts
 from triage.core.mail import ParsedMail
@@ -27,6 +27,7 @@ from triage.services.wording import ENGLISH_MONTHS, noon, spell_out_laws
 _MOST_STEPS = 6
 _BY_GEMEENTE = frozenset({"wmo", "jeugdwet"})
 _TOPIC_OF_TWO_PLACES = "T22"  # moving, or parents who live apart
+_ASKED_FOR = frozenset({"child", "wlz"})  # facts that a sender is asked for when the mail does not say them
 _FIND_ZORGKANTOOR = "https://www.regelhulp.nl/ik-heb-hulp-nodig/zorgkantoor"
 
 _Part = tuple[Block, Mapping[str, tuple[str, ...]]]  # a block and its sections in the language of the letter
@@ -105,10 +106,9 @@ class DraftTexts:
             why=why,
             who=[*_gather(answered, "wie"), *self._who_by_place(found, answered, facts, lang)],
             steps=_gather(answered, "stappen")[:_MOST_STEPS],
-            ask=not answered or (assessment.laws_unclear and _turns_on_the_act(answered)),
-            known=frozenset(facts),
+            ask=not answered or assessment.laws_unclear,
+            open=_open_questions(answered, facts, knows_place=found.gemeente is not None),
             ask_place=" / ".join(found.doubtful) if _needs_place(answered) else "",
-            knows_place=found.gemeente is not None,
             disagree=disagree,
             footnotes=[_footnote(note, lang) for note in notes],
         )
@@ -220,8 +220,11 @@ def _needs_place(answered: Sequence[_Part]) -> bool:
     return any(set(block.laws) & (_BY_GEMEENTE | {"wlz"}) for block, _ in answered)
 
 
-def _turns_on_the_act(answered: Sequence[_Part]) -> bool:
-    return any(block.laws and len(block.laws) < len(LAWS) for block, _ in answered)
+def _open_questions(answered: Sequence[_Part], facts: Facts, *, knows_place: bool) -> frozenset[str]:
+    """What the sender is asked: what the mail does not say, and beside an answer only what that answer turns on."""
+    turns_on = {name for block, _ in answered for name in block.facts_named} if answered else _ASKED_FOR
+    asked = (_ASKED_FOR & turns_on) - facts.keys()
+    return frozenset(asked if answered or knows_place else {*asked, "place"})
 
 
 def _may_be_for(law: str, facts: Facts) -> bool:

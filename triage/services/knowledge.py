@@ -184,17 +184,22 @@ class Knowledge:
         """At most two blocks that fit, best first; empty when nothing does: then the draft asks the sender instead.
 
         Blocks that nobody verified are left to people, and so are those that share neither act nor topic with the
-        question. Words for the last phase of life reach nobody whose question is not urgent; one in the band urgent
-        always gets a block that says what to do first."""
+        question; where a person gave the topics, the likeliest block of those leads. Words for the last phase of life
+        reach nobody whose question is not urgent, and stand beside another answer only where the mail says that
+        somebody is dying; one in the band urgent gets a block that says what to do first."""
         facts = self.facts.read(text)
         urgent = bool(urgency_weight(assessment, facts))
         found = [
             one
-            for one in self.index.suggest(assessment, text, facts)
+            for one in self.index.suggest(assessment, text, facts, most=len(self.blocks))
             if _may_be_chosen(one) and (urgent or "regular" in one.block.urgency)
         ]
+        given = [one for one in found if _shares(one, "topic:")] if assessment.topics_given else []
+        least = 0.0 if given else _LEAST
         chosen = [
-            one for place, one in enumerate(found[:_MOST_BLOCKS]) if one.score >= (_LEAST_SECOND if place else _LEAST)
+            one
+            for place, one in enumerate((given or found)[:_MOST_BLOCKS])
+            if one.score >= (_LEAST_SECOND if place else least)
         ]
         surely = assessment.band is Band.URGENT
         if surely and not any(assessment.urgency in one.block.urgency for one in chosen):
@@ -206,13 +211,12 @@ class Knowledge:
         # beside a clear answer, words for the last phase of life must be like the mail and rest on what it says: a
         # false alarm would be cruel
         cruel = needs_topic and assessment.urgency is Urgency.PALLIATIVE
-        if cruel and not facts.get("dying"):
-            return []
         most = _LIKE_ENOUGH if cruel else len(self.blocks)
         able = [
             one
             for one in self.index.suggest(assessment, text, facts, most=most)
             if one.block.status == "verified" and one.fits and assessment.urgency in one.block.urgency
+            if not cruel or facts.get("dying") or one.block.urgency != (assessment.urgency,)
         ]
         of_topic = [one for one in able if _shares(one, "topic:")]
         usable = of_topic or ([] if needs_topic else able)

@@ -71,6 +71,7 @@ class Redraft:
         judged = replace(
             newest,
             topics=of_people.get("topics", newest.topics),
+            topics_given="topics" in of_people,
             sender_type=SenderType(of_people.get("sender_type", (newest.sender_type,))[0]),
             laws=case.laws,
             laws_unclear=False if assessment is None else newest.laws_unclear,
