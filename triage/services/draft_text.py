@@ -85,7 +85,7 @@ class DraftTexts:
             ticked = [one for one in block.to_check if one in statements]
             why += [*reasons[:-1], f"{reasons[-1]} {marks}".strip(), *ticked]
         disagree: list[str] = []
-        for remedy in self._remedies([block for block, _ in answered], assessment):
+        for remedy in self._remedies([block for block, _ in answered], assessment, facts):
             said = remedy.text(lang, professional=professional, facts=facts)
             if remedy.footnotes[0] not in notes:
                 notes.append(remedy.footnotes[0])
@@ -138,9 +138,10 @@ class DraftTexts:
                 return str(self._understood["laws"][block.laws[0] if len(block.laws) == 1 else "several"][lang])
         return ""
 
-    def _remedies(self, blocks: Sequence[Block], assessment: Assessment) -> Sequence[Block]:
+    def _remedies(self, blocks: Sequence[Block], assessment: Assessment, facts: Facts) -> Sequence[Block]:
         """The blocks on objection that go with these, unless one of them says it all itself: of a block on several acts
-        only those for the acts of the question. The first footnote of such a block is the rule its text rests on."""
+        only those for the acts of the question, without the Wlz for who has no indication and without the Zvw for who
+        has one. The first footnote of such a block is the rule its text rests on."""
         if any(block.remedy for block in blocks):
             return ()
         asked, remedies = set(assessment.laws), self._knowledge.remedies
@@ -148,6 +149,9 @@ class DraftTexts:
         for block in blocks:
             fitting = [name for name in block.remedies if asked.intersection(remedies[name].laws)]
             names |= dict.fromkeys(fitting or block.remedies)
+        unlikely = {True: "zvw", False: "wlz", None: ""}[facts.get("wlz")]
+        if len(names) > 1:
+            names.pop(unlikely, None)
         return [remedies[name] for name in names]
 
     def _who_by_place(self, found: Found, answered: Sequence[_Part], facts: Facts, lang: str) -> list[str]:
