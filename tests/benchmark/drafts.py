@@ -34,6 +34,8 @@ JUDGED = DATA / "JUDGED.json"
 """What readers who saw neither blocks nor code nor labels found in the drafts of a file at its first score."""
 LAST = "last"
 """The file whose drafts are printed: written and scored after the last change of blocks and rules."""
+LABELLED = ("blind", "twenty", LAST)
+"""Files whose authors labelled the facts that a mail states."""
 _HAND = "<!-- by hand -->"
 _WHAT = {
     "questions": "167 mails; the weights of an earlier choice were set on half of them",
@@ -41,9 +43,11 @@ _WHAT = {
     "earlier last": "20 mails by another such author",
     "round": "44 mails by another such author, after facts were read by rule; blocks were mended for what was found",
     "blind": "162 mails by three such authors, each with the facts that the mail states",
-    LAST: "20 mails by one more such author; nothing was changed after their score",
+    "twenty": "20 mails by one more such author; blocks were mended for what was found in both",
+    LAST: "80 mails by two more such authors, after that; nothing was changed after their score",
 }
 """Each file and how it came about. The first four are taught to the choice since (`mails.jsonl`)."""
+_PRINTED = 20
 Json = Mapping[str, Any]
 
 
@@ -77,7 +81,7 @@ def main() -> int:
         _places(everything),
         _speed(everything, letters),
         _blocks(letters),
-        _printed(files.get(LAST, ()), letters),
+        _printed(files.get(LAST, ())[-_PRINTED:], letters),
     ]
     path = report.DOCS / "drafts.md"
     by_hand = path.read_text(encoding="utf-8").partition(_HAND)[2] if path.exists() else ""
@@ -311,8 +315,8 @@ def _facts(asked: Sequence[Asked], letters: Letters) -> str:
     return "\n\n".join(
         [
             "## Facts",
-            f"What {len(labelled)} mails of `blind` and `{LAST}` state of the person they are about, by their authors' "
-            "labels. What is not read stays unknown: sentences then carry their own condition.",
+            f"What {len(labelled)} mails of {', '.join(f'`{name}`' for name in LABELLED)} state of the person they are "
+            "about, by their authors' labels. What is not read stays unknown: sentences then carry their own condition.",
             report.table(head, rows),
         ]
     )

@@ -218,7 +218,8 @@ def test_no_from_or_no_sender_is_said_clearly() -> None:
 
 
 def test_a_draft_for_one_law() -> None:
-    draft = letters().draft(a_mail("huishoudelijke hulp gehalveerd"), assessed(("wmo",), ("T24",)), a_case())
+    asked = a_mail("Mijn moeder van 80 krijgt huishoudelijke hulp van de gemeente. Wat hoort daar allemaal bij?")
+    draft = letters().draft(asked, assessed(("wmo",), ("T24",)), a_case())
     assert draft.subject == "Uw vraag aan het Juiste Loket [JL-2026-00042-K7]"
     assert (draft.to, draft.cc, draft.attachments) == (("fatma@post.example",), (), ())
     body = draft.body
@@ -232,7 +233,7 @@ def test_a_draft_for_one_law() -> None:
 
 
 def test_the_route_of_disagreement_follows_the_law() -> None:
-    mail = a_mail("Ik krijg ineens minder uren wijkverpleging. Wat kan ik doen?")
+    mail = a_mail("Mijn verzekeraar betaalt de rekening van de thuiszorg niet helemaal. Wat kan ik doen?")
     zvw = letters().draft(mail, assessed(("zvw",), ("T11",)), a_case()).body
     assert "heroverweging" in zvw and "SKGZ" in zvw and "artikel 6:7" not in zvw and "bezwaar maken bij" not in zvw
     mail = a_mail("Het CIZ heeft de aanvraag voor mijn moeder afgewezen.")
