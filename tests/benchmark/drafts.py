@@ -315,8 +315,8 @@ def _facts(asked: Sequence[Asked], letters: Letters) -> str:
     return "\n\n".join(
         [
             "## Facts",
-            f"What {len(labelled)} mails of {', '.join(f'`{name}`' for name in LABELLED)} state of the person they are "
-            "about, by their authors' labels. What is not read stays unknown: sentences then carry their own condition.",
+            f"What {len(labelled)} mails of {', '.join(f'`{name}`' for name in LABELLED)} state of the person they "
+            "are about, by their authors' labels. What is not read stays unknown: sentences then carry their own condition.",
             report.table(head, rows),
         ]
     )
