@@ -160,7 +160,7 @@ def _fit() -> int:
         of_author[author] = []
         for one in _as_asked(mine, reader):
             asked = one.reading.assessment.judged_text
-            facts = knowledge.facts.read(asked)
+            facts = knowledge.facts_of(one.reading.assessment, asked)
             features = index.features(one.reading.assessment, asked, facts)
             suggested = index.suggest(one.reading.assessment, asked, facts, most=len(names))
             fits = {choice.block.id for choice in suggested if choice.fits}
@@ -300,7 +300,7 @@ def _facts(asked: Sequence[Asked], letters: Letters) -> str:
         pairs = [
             (
                 values.get(one.row["facts"][label]),
-                letters.knowledge.facts.read(one.reading.assessment.judged_text).get(name),
+                letters.knowledge.facts_of(one.reading.assessment, one.reading.assessment.judged_text).get(name),
             )
             for one in labelled
         ]
@@ -316,7 +316,8 @@ def _facts(asked: Sequence[Asked], letters: Letters) -> str:
         [
             "## Facts",
             f"What {len(labelled)} mails of {', '.join(f'`{name}`' for name in LABELLED)} state of the person they "
-            "are about, by their authors' labels. What is not read stays unknown: sentences then carry their own condition.",
+            "are about, by their authors' labels. What is not read stays unknown: sentences then carry their own "
+            "condition.",
             report.table(head, rows),
         ]
     )

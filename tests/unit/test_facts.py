@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.letter_cases import assessed, letters
@@ -92,6 +94,15 @@ def test_a_text_keeps_what_fits(facts: dict[str, bool] | None, left: str) -> Non
 def test_a_faulty_table_is_named(table: dict[str, dict[str, object]], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         FactRules(table)
+
+
+def test_a_child_in_the_house_is_not_the_one_it_is_about() -> None:
+    knowledge, text = letters().knowledge, "Ik heb reuma. Mijn dochter van 16 moet van de gemeente het huishouden doen."
+    assert RULES.read(text)["child"] is True
+    surely_wmo = replace(assessed(("wmo",)), law_probabilities={"wmo": 0.99, "jeugdwet": 0.01})
+    assert "child" not in knowledge.facts_of(surely_wmo, text)
+    in_doubt = replace(surely_wmo, law_probabilities={"wmo": 0.99, "jeugdwet": 0.4})
+    assert knowledge.facts_of(in_doubt, text)["child"] is True
 
 
 # ---------------------------------------------------------------- what facts do to the choice

@@ -329,6 +329,47 @@ def test_unchecked_statements_reach_a_draft_only_when_ticked() -> None:
         assert [one for one in block.to_check if one in body] == [ticked]
 
 
+@pytest.mark.parametrize(
+    ("text", "laws", "topic", "said"),
+    [
+        (
+            "Ik woon in Zelhem. Wat hoort bij huishoudelijke hulp?",
+            ("wmo",),
+            "T24",
+            "U noemt Zelhem. Dat hoort bij de gemeente Bronckhorst. Woont degene om wie het gaat daar? Dan beslist "
+            "deze gemeente over hulp uit de Wmo 2015.",
+        ),
+        (
+            "Wij wonen in Almere. Welke begeleiding is er voor mijn zoon van 9 met autisme?",
+            ("jeugdwet",),
+            "T20",
+            "U noemt de gemeente Almere. Woont degene om wie het gaat daar? Dan beslist deze gemeente over jeugdhulp.",
+        ),
+    ],
+)
+def test_the_gemeente_is_named_as_the_sender_gave_it(text: str, laws: tuple[str, ...], topic: str, said: str) -> None:
+    body = letters().draft(a_mail(text), assessed(laws, (topic,)), a_case()).body
+    assert said in body.replace("Wet maatschappelijke ondersteuning 2015 (Wmo 2015)", "Wmo 2015")
+    assert "zorgkantoor van de regio" not in body
+
+
+def test_no_gemeente_decides_where_the_question_is_which_one() -> None:
+    moving = "Ik woon in Maastricht en verhuis naar een andere gemeente. Gaat mijn hulp uit de Wmo mee?"
+    found = assessed(("wmo",), ("T22",))
+    assert letters().drafts.choose(a_mail(moving), found)[0].block.id == "woonplaats"
+    assert "U noemt" not in letters().draft(a_mail(moving), found, a_case()).body
+
+
+def test_questions_back_are_only_what_the_mail_does_not_say() -> None:
+    found = replace(assessed(()), laws_unclear=True)
+    vague = letters().draft(a_mail("Kunt u mij helpen?"), found, a_case(), blocks=[]).body
+    assert "kind onder de 18 jaar" in vague and "indicatie van het CIZ" in vague and "In welke gemeente" in vague
+    mail = a_mail("Mijn moeder van 81 woont in Almere. Kunt u mij helpen?")
+    known = letters().draft(mail, found, a_case(), blocks=[]).body
+    assert "Welke zorg of hulp is er nodig" in known and "indicatie van het CIZ" in known
+    assert "kind onder de 18 jaar" not in known and "In welke gemeente" not in known
+
+
 def test_a_zorgkantoor_is_named_only_when_it_was_confirmed() -> None:
     mail = a_mail("Wij wonen in Zutphen. Mijn moeder wacht met een indicatie op een plek. Wie helpt zoeken?")
     found = assessed(("wlz",), ("T03",))

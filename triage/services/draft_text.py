@@ -73,7 +73,7 @@ class DraftTexts:
         Without blocks it asks the sender what is not known yet."""
         lang = language_of(assessment)
         professional = assessment.sender_type in PROFESSIONALS
-        facts = self._knowledge.facts.read(_asked(mail, assessment))
+        facts = self._knowledge.facts_of(assessment, _asked(mail, assessment))
         parts = [(block, block.text(lang, professional=professional, facts=facts)) for block in blocks]
         answered = [(block, part) for block, part in parts if part]
         of_block = {block.id: [one for one in block.footnotes if one.goes_with(facts)] for block, _ in answered}
@@ -104,7 +104,7 @@ class DraftTexts:
             first=_first_steps(answered, assessment, facts),
             short=_gather(answered, "kort"),
             why=why,
-            who=[*_gather(answered, "wie"), *self._who_by_place(found, answered, facts, lang)],
+            who=[*_gather(answered, "wie"), *self._who_by_place(found, answered, assessment, facts, lang)],
             steps=_gather(answered, "stappen")[:_MOST_STEPS],
             ask=not answered or assessment.laws_unclear,
             open=_open_questions(answered, facts, knows_place=found.gemeente is not None),
@@ -124,8 +124,7 @@ class DraftTexts:
 
     def stated_facts(self, mail: ParsedMail, assessment: Assessment) -> Sequence[str]:
         """What the mail says of the person it is about, in Dutch."""
-        rules = self._knowledge.facts
-        stated = rules.read(_asked(mail, assessment))
+        rules, stated = self._knowledge.facts, self._knowledge.facts_of(assessment, _asked(mail, assessment))
         return [rules.words(name if holds else f"no {name}") for name, holds in stated.items()]
 
     def _understanding(self, answered: Sequence[_Part], assessment: Assessment, lang: str) -> str:
@@ -154,14 +153,19 @@ class DraftTexts:
             names.pop(unlikely, None)
         return [remedies[name] for name in names]
 
-    def _who_by_place(self, found: Found, answered: Sequence[_Part], facts: Facts, lang: str) -> list[str]:
+    def _who_by_place(
+        self, found: Found, answered: Sequence[_Part], assessment: Assessment, facts: Facts, lang: str
+    ) -> list[str]:
         """Which gemeente and which zorgkantoor region go with the place that the sender names; none when the question
         is which of two it is."""
         if found.gemeente is None or any(_TOPIC_OF_TWO_PLACES in block.topics for block, _ in answered):
             return []
         laws = {law for block, _ in answered for law in block.laws}
         lines = []
-        decides = [law for law in ("wmo", "jeugdwet") if law in laws and _may_be_for(law, facts)]
+        decides = [law for law in ("wmo", "jeugdwet") if law in laws]
+        decides = [law for law in decides if law in assessment.laws] or [
+            law for law in decides if _may_be_for(law, facts)
+        ]
         if decides:
             over = _AND[lang].join(_DECIDES_OVER[lang][law] for law in decides)
             named = _SAME_LINE if same_name(found.place, found.gemeente) else _WITHIN_LINE
