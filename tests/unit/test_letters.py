@@ -340,7 +340,7 @@ def test_unchecked_statements_reach_a_draft_only_when_ticked() -> None:
             "deze gemeente over hulp uit de Wmo 2015.",
         ),
         (
-            "Wij wonen in Almere. Welke begeleiding is er voor mijn zoon van 9 met autisme?",
+            "Wij wonen in Almere. Hoe vraag ik jeugdhulp aan voor mijn zoon van 9 met autisme?",
             ("jeugdwet",),
             "T20",
             "U noemt de gemeente Almere. Woont degene om wie het gaat daar? Dan beslist deze gemeente over jeugdhulp.",
