@@ -69,7 +69,10 @@ class WatchPart(CasePart):
     def erase_case(self, case_id: str, *, by: str, at: datetime) -> None:
         """Raises NotFound, and ConflictError while a mail of the case is being sent. Mail still due never leaves."""
         self.case(case_id, for_update=True)
-        items = outbox.c.case_id == case_id
+        ids = [case_id]
+        for one in ids:  # what a person joined to this case was its sender's as well, and what was joined to that
+            ids += [other for other in self._joined_to(one) if other not in ids]
+        items = outbox.c.case_id.in_(ids)
         if self._db.execute(select(exists().where(items, outbox.c.state == "sending"))).scalar():
             raise ConflictError("a mail of this case is being sent; erase it when that has ended")
         known = select(messages.c.identity_key, messages.c.id, messages.c.case_id, ledger.c.outcome).select_from(
@@ -84,11 +87,11 @@ class WatchPart(CasePart):
             {
                 "identity_key": row.identity_key,
                 "message_id": row.id,
-                "case_id": case_id,
+                "case_id": row.case_id,
                 "outcome": row.outcome or LedgerOutcome.ATTACHED,
                 "erased_at": at,
             }
-            for row in self._db.execute(known.where(messages.c.case_id == case_id))
+            for row in self._db.execute(known.where(messages.c.case_id.in_(ids)))
             if row.identity_key
         ]
         if stones:
@@ -96,31 +99,26 @@ class WatchPart(CasePart):
         nothing = dict.fromkeys(
             ("identity_key", "content_key", "message_id_key", "from_key", "text_key", "view", "raw")
         )
-        self._db.execute(update(messages).where(messages.c.case_id == case_id).values(**nothing, erased_at=at))
-        joined = select(case_links.c.case_id).where(  # what a person joined to this case was its sender's as well
-            case_links.c.other_id == case_id,
-            case_links.c.kind == LinkKind.CONVERSATION,
-            case_links.c.state == LinkState.ACCEPTED,
-        )
-        self._db.execute(
-            update(cases)
-            .where((cases.c.id == case_id) | cases.c.id.in_(joined))
-            .values(labels=None, contact_key=None, erased_at=at)
-        )
+        self._db.execute(update(messages).where(messages.c.case_id.in_(ids)).values(**nothing, erased_at=at))
+        self._db.execute(update(cases).where(cases.c.id.in_(ids)).values(labels=None, contact_key=None, erased_at=at))
         for table, column in ((assessments, "evidence"), (drafts, "content"), (notes, "text")):
-            self._db.execute(update(table).where(table.c.case_id == case_id).values({column: None}))
-        self.draft_copy_due(case_id)
-        self._db.execute(update(approvals).where(approvals.c.case_id == case_id).values(content_key=None))
-        self._db.execute(
-            delete(released_answers).where(
-                (released_answers.c.case_id == case_id) | released_answers.c.case_id.in_(joined)
-            )
-        )
-        for table in (thread_ids, secure_notices):
-            self._db.execute(delete(table).where(table.c.case_id == case_id))
+            self._db.execute(update(table).where(table.c.case_id.in_(ids)).values({column: None}))
+        for one in ids:
+            self.draft_copy_due(one)
+        self._db.execute(update(approvals).where(approvals.c.case_id.in_(ids)).values(content_key=None))
+        for table in (released_answers, thread_ids, secure_notices):
+            self._db.execute(delete(table).where(table.c.case_id.in_(ids)))
         self._db.execute(
             update(outbox).where(items, outbox.c.state.in_(("due", "deferred"))).values(state="refused", owner=None)
         )
         self._db.execute(update(outbox).where(items).values(raw=None, envelope=None, to_key=None, message_id_key=None))
         self.audit("case_erased", at=at, actor=by, case_id=case_id)
         self.erased = True
+
+    def _joined_to(self, case_id: str) -> Sequence[str]:
+        joined = select(case_links.c.case_id).where(
+            case_links.c.other_id == case_id,
+            case_links.c.kind == LinkKind.CONVERSATION,
+            case_links.c.state == LinkState.ACCEPTED,
+        )
+        return self._db.execute(joined).scalars().all()

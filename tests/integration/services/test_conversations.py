@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from tests.integration.harness import US, Harness, mail
 from tests.servers import postgresql
 from triage.adapters import migrate
 from triage.adapters.store import open_store
+from triage.adapters.tables import outbox
 from triage.core.assessment import Band
 from triage.core.case import CaseState, LinkState
 from triage.core.gate import Finding
@@ -577,11 +579,17 @@ def test_a_reply_on_its_way_is_not_left_behind(proposed: Harness) -> None:
 
 def test_what_was_merged_is_erased_with_the_case_that_took_it_over(proposed: Harness) -> None:
     decide(proposed, "accept_link")
+    assert page(proposed, SECOND).drafts[0].content.body
     with proposed.store.begin() as uow:
         case_id = uow.case_by_reference(FIRST)
         assert case_id is not None
         uow.erase_case(case_id, by="system", at=proposed.now)
-    assert page(proposed, SECOND).contact_address == ""
+    emptied = page(proposed, SECOND)
+    assert emptied.contact_address == "" and [draft.content.body for draft in emptied.drafts] == [""] * len(
+        emptied.drafts
+    )
+    with proposed.store.engine.connect() as connection:
+        assert not connection.execute(select(outbox.c.raw).where(outbox.c.raw.is_not(None))).scalars().all()
     assert [message.text for message in page(proposed).messages] == ["", ""]
 
 
