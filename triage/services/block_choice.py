@@ -25,6 +25,7 @@ Scores = npt.NDArray[np.float64]
 _READ_CHARACTERS = 2000  # a question stands in the first page; the rest costs time and says nothing new
 _NEAREST = 5  # examples of a block that count; one alone may be like the mail by chance
 _RIDGE = 0.4
+_SEEN = 2  # examples that hold a term: those of one alone teach nothing and cost a third of the time
 _SIDE_TOPIC = 0.5
 _SUGGESTED = 10
 PROFESSIONALS = frozenset(
@@ -121,8 +122,8 @@ class BlockIndex:
             *(_with_facts(one.text, facts.read(one.text)) for one in mails),
         ]
         token = r"(?u)\b\w[\w-]+\b"  # noqa: S105
-        words = TfidfVectorizer(sublinear_tf=True, token_pattern=token, ngram_range=(1, 2))
-        letters = TfidfVectorizer(sublinear_tf=True, analyzer="char_wb", ngram_range=(3, 5))
+        words = TfidfVectorizer(sublinear_tf=True, min_df=_SEEN, token_pattern=token, ngram_range=(1, 2))
+        letters = TfidfVectorizer(sublinear_tf=True, min_df=_SEEN, analyzer="char_wb", ngram_range=(4, 4))
         self._compared: list[tuple[Any, Any]] = [
             (vectorizer, vectorizer.fit_transform(texts).T.tocsr() / 2.0) for vectorizer in (words, letters)
         ]

@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -168,8 +169,12 @@ class Knowledge:
         self.mails: Sequence[Mapping[str, Any]] = read_mails(
             folder / "mails.jsonl", {block.id for block in self.blocks}
         )
+
+    @cached_property
+    def index(self) -> BlockIndex:
+        """What the blocks are chosen by; made when it is first asked for, since it takes more than a second."""
         examples = [Example(f"{row['subject']}\n\n{row['body']}", tuple(row["blocks"])) for row in self.mails]
-        self.index = BlockIndex(self.blocks, self.questions, examples, self.facts)
+        return BlockIndex(self.blocks, self.questions, examples, self.facts)
 
     def outdated(self, ids: Collection[str], today: date, longest: timedelta) -> tuple[str, ...]:
         """Titles of those blocks whose text may no longer hold: checked too long ago, or with an amount of an earlier
