@@ -34,7 +34,7 @@ JUDGED = DATA / "JUDGED.json"
 """What readers who saw neither blocks nor code nor labels found in the drafts of a file at its first score."""
 LAST = "last"
 """The file whose drafts are printed: written and scored after the last change of blocks and rules."""
-LABELLED = ("blind", "twenty", LAST)
+LABELLED = ("blind", "twenty", "eighty", LAST)
 """Files whose authors labelled the facts that a mail states."""
 _HAND = "<!-- by hand -->"
 _WHAT = {
@@ -44,7 +44,8 @@ _WHAT = {
     "round": "44 mails by another such author, after facts were read by rule; blocks were mended for what was found",
     "blind": "162 mails by three such authors, each with the facts that the mail states",
     "twenty": "20 mails by one more such author; blocks were mended for what was found in both",
-    LAST: "80 mails by two more such authors, after that; nothing was changed after their score",
+    "eighty": "80 mails by two more such authors, after that; blocks were mended for what was found",
+    LAST: "50 mails by one more such author, after that; nothing was changed after their score",
 }
 """Each file and how it came about. The first four are taught to the choice since (`mails.jsonl`)."""
 _PRINTED = 20

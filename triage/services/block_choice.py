@@ -57,7 +57,7 @@ class Weights:
     base: float
 
 
-WEIGHTS = Weights(learned=1.42, likeness=0.14, laws=1.35, topic=0.82, urgency=0.28, base=-7.33)
+WEIGHTS = Weights(learned=1.38, likeness=0.23, laws=1.4, topic=0.86, urgency=0.31, base=-7.39)
 
 
 @dataclass(frozen=True, slots=True)
