@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 
 from triage.core.block_use import BlockUse, block_use
 from triage.ports import BlockSource, BlockView, DraftContent, DraftRevision
@@ -11,11 +12,13 @@ from triage.services.wording import law_names_shortened
 
 
 def machine_draft(content: DraftContent, drafts: Sequence[DraftRevision]) -> DraftRevision | None:
-    """The machine's text that an approved one began from; `drafts` newest first."""
+    """The text that an approved one began from, made of its blocks by itself or at a person's choice; `drafts` newest
+    first."""
     if not content.blocks:
         return None
-    own = (draft for draft in drafts if draft.created_by == "system")
-    return next((draft for draft in own if draft.content.blocks == content.blocks), None)
+    of_these = list(takewhile(lambda draft: draft.content.blocks == content.blocks, drafts))
+    own = (draft for draft in of_these if draft.created_by == "system")
+    return next(own, of_these[-1] if of_these else None)  # only a text made of blocks changes which they are
 
 
 def blocks_used(knowledge: Knowledge, *, drafted: DraftContent, approved: DraftContent) -> Mapping[str, BlockUse]:
@@ -32,7 +35,7 @@ def blocks_used(knowledge: Knowledge, *, drafted: DraftContent, approved: DraftC
 
 
 def _texts(block: Block) -> list[str]:
-    parts = (*block.sections.values(), *block.sections_en.values())
+    parts = (*block.sections.values(), *block.for_professionals.values(), *block.sections_en.values())
     return [law_names_shortened(text) for part in parts for text in part]
 
 

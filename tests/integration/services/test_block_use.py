@@ -122,6 +122,18 @@ def test_an_untouched_draft_is_kept_whole(desk: Harness, user: User) -> None:
     assert (left.share_kept, left.share_nothing_left) == (1.0, 0.0)
 
 
+def test_blocks_that_a_person_chose_count_as_well(desk: Harness, user: User) -> None:
+    made = desk.suggesting.compose_draft(
+        REF, user=user, base_revision=newest(desk).revision, blocks=("wmo-melding",), statements=()
+    )
+    step = next(line for line in made.content.body.splitlines() if line.startswith("1. "))
+    save(desk, user, checked(made.content.body).replace(step, ""))
+    approve(desk, user)
+    leave(desk)
+    left = figures(desk, block="wmo-melding")
+    assert left.replies == 1 and 0 < left.kept < left.sentences
+
+
 def test_a_text_of_ones_own_leaves_nothing(desk: Harness, user: User) -> None:
     save(desk, user, "Geachte mevrouw,\n\nIk bel u morgen.\n\n[[handtekening]]")
     approve(desk, user)
