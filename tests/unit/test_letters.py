@@ -391,7 +391,8 @@ def test_danger_puts_the_help_numbers_on_top() -> None:
 
 def test_outside_the_laws_and_thanks() -> None:
     body = letters().draft(a_mail("keuring wia uwv"), assessed((), ("T90",)), a_case()).body
-    assert "een andere wet dan de vier" in body and "Welke wet en waarom" not in body
+    assert "Kort antwoord\n\nWaarschijnlijk wordt dit niet betaald of geregeld" in body
+    assert "Welke wet en waarom" not in body
     body = letters().draft(a_mail("dank"), assessed((), ("T99",)), a_case()).body
     assert "Bedankt voor uw bericht." in body and "Wat wij nog" not in body
 

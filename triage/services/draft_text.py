@@ -162,10 +162,8 @@ class DraftTexts:
             return []
         laws = {law for block, _ in answered for law in block.laws}
         lines = []
-        decides = [law for law in ("wmo", "jeugdwet") if law in laws]
-        decides = [law for law in decides if law in assessment.laws] or [
-            law for law in decides if _may_be_for(law, facts)
-        ]
+        decides = [law for law in ("wmo", "jeugdwet") if law in laws and _may_be_for(law, facts)]
+        decides = [law for law in decides if law in assessment.laws] or decides
         if decides:
             over = _AND[lang].join(_DECIDES_OVER[lang][law] for law in decides)
             named = _SAME_LINE if same_name(found.place, found.gemeente) else _WITHIN_LINE

@@ -232,7 +232,7 @@ class Knowledge:
             one
             for one in self.index.suggest(assessment, text, facts, most=most)
             if one.block.status == "verified" and one.fits and assessment.urgency in one.block.urgency
-            if not cruel or facts.get("dying") or one.block.urgency != (assessment.urgency,)
+            if not cruel or facts.get("dying") or Urgency.TRANSFER in one.block.urgency
         ]
         of_topic = [one for one in able if _shares(one, "topic:")]
         usable = of_topic or ([] if needs_topic else able)
