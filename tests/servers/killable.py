@@ -284,13 +284,12 @@ def _serve_forks() -> None:
     del checking
     _replace(triage.model_choice, "load_classifier", functools.cache(vars(triage.model_choice)["load_classifier"]))
     from tests.integration.harness import mail
-    from triage.services import letters
+    from triage.services.knowledge import knowledge_in
     from triage.settings import load_settings
 
     # what is loaded with the first mail is loaded once, before any fork
     triage.bootstrap.reader_for(load_settings()).read([mail(1)])
-    _replace(letters, "Knowledge", functools.cache(vars(letters)["Knowledge"]))
-    vars(letters)["Knowledge"](triage.bootstrap.TEMPLATES / "knowledge")
+    knowledge_in(triage.bootstrap.TEMPLATES / "knowledge").index  # noqa: B018 - made once, for all forks
     gc.collect()
     gc.freeze()
     print("ready", flush=True)

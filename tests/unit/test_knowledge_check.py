@@ -152,7 +152,7 @@ def test_what_is_wrong_is_named(tmp_path: Path, file: str, old: str, put: str, s
     [
         ("vervoer.md", "checked_on = 2026-11-22", "checked_on = 2025-11-22", "more than 365 days ago"),
         ("wmo-melding.md", 'status = "verified"', 'status = "unverified"', "nobody verified it"),
-        ("wmo-melding.md", 'status = "verified"', 'status = "verified"\nrecheck = "Lees na."', "recheck: Lees na."),
+        ("wmo-termijn.md", 'status = "verified"', 'status = "verified"\nrecheck = "Lees na."', "recheck: Lees na."),
         ("terms.toml", "checked_on = 2026-11-22", "checked_on = 2025-01-01", "wmo_onderzoek: checked on 2025-01-01"),
         ("amounts.toml", '2026 = { value = "€ 385', '2025 = { value = "€ 385', "eigen_risico has no value for 2026"),
     ],

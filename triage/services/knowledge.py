@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -237,6 +237,12 @@ class Knowledge:
         of_topic = [one for one in able if _shares(one, "topic:")]
         usable = of_topic or ([] if needs_topic else able)
         return sorted(usable, key=lambda one: "regular" in one.block.urgency)[:1]
+
+
+@lru_cache(maxsize=2)
+def knowledge_in(folder: Path) -> Knowledge:
+    """The knowledge base of a folder, read once a process: a changed file is used after a restart."""
+    return Knowledge(folder)
 
 
 def _shares(choice: Choice, kind: str) -> bool:

@@ -167,7 +167,10 @@ def _conditions(block: Block, facts: FactRules) -> _Told:
                     "wrong",
                     f"a condition must be [if fact: text] or [unless fact: text], without brackets in it: {left}",
                 )
-    for facts_known in ({}, *({name: said} for name in facts.rules for said in (True, False))):
+    for facts_known in (
+        {},
+        *({name: said} for name in sorted(block.facts_named & set(facts.rules)) for said in (True, False)),
+    ):
         if excluded(block.needs, block.not_with, facts_known):
             continue
         told = ", ".join(f"{'' if said else 'no '}{name}" for name, said in facts_known.items()) or "no fact known"
@@ -212,7 +215,8 @@ def _typed(block: Block, folder: Path, data: DatedData) -> _Told:
     # unchecked statements stand as somebody told them: most have no source that a term could name
     text = f"{dutch.partition('## controleren')[0]} {english.group(1) if english else ''}"
     values = {str(term[key]) for term in data.terms.values() for key in ("value", "value_en") if key in term}
-    named = [rf"\b{re.escape(value)}\b" for value in sorted(values) if not value.startswith("24 ")]
+    there = [value for value in sorted(values) if value.lower() in text.lower() and not value.startswith("24 ")]
+    named = [rf"\b{re.escape(value)}\b" for value in there]
     found = {
         match.group() for pattern in (_TERM.pattern, *named) for match in re.finditer(pattern, text, re.IGNORECASE)
     }

@@ -42,7 +42,7 @@ from triage.ports import DraftContent, Envelope, OutboxItem
 from triage.services.acknowledgement import AcknowledgementTexts
 from triage.services.correction_texts import CorrectionTexts
 from triage.services.draft_text import DraftTexts, Zorgkantoor, language_of
-from triage.services.knowledge import Block, Knowledge
+from triage.services.knowledge import Block, knowledge_in
 from triage.services.wording import (
     as_plain,
     noon,
@@ -129,7 +129,7 @@ class Letters:
         self._organisation, self._telephone = organisation, telephone
         self._from, self._fallback = smtp_from, reverse_path_fallback
         self._own = frozenset(without_plus(address) for address in (*own_addresses, smtp_from) if address)
-        self.knowledge = Knowledge(templates / "knowledge")
+        self.knowledge = knowledge_in(templates / "knowledge")
         loader = FileSystemLoader(templates)
         plain = ImmutableSandboxedEnvironment(loader=loader, undefined=StrictUndefined, autoescape=False)
         self.acknowledgements = AcknowledgementTexts(
