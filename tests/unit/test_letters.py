@@ -353,6 +353,12 @@ def test_the_gemeente_is_named_as_the_sender_gave_it(text: str, laws: tuple[str,
     assert "zorgkantoor van de regio" not in body
 
 
+def test_no_gemeente_decides_what_the_wlz_pays() -> None:
+    asked = "Mijn moeder heeft een Wlz-indicatie en woont thuis in Zelhem. Wie regelt de huishoudelijke hulp?"
+    body = letters().draft(a_mail(asked), assessed(("wmo", "wlz"), ("T24",)), a_case()).body
+    assert "U noemt Zelhem" not in body and "zorgkantoor van de regio Arnhem" in body
+
+
 def test_no_gemeente_decides_where_the_question_is_which_one() -> None:
     moving = "Ik woon in Maastricht en verhuis naar een andere gemeente. Gaat mijn hulp uit de Wmo mee?"
     found = assessed(("wmo",), ("T22",))

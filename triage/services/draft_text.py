@@ -157,14 +157,14 @@ class DraftTexts:
         self, found: Found, answered: Sequence[_Part], assessment: Assessment, facts: Facts, lang: str
     ) -> list[str]:
         """Which gemeente and which zorgkantoor region go with the place that the sender names; none when the question
-        is which of two it is."""
+        is which of two it is. With an indication for the Wlz an answer under both acts says itself who decides."""
         if found.gemeente is None or any(_TOPIC_OF_TWO_PLACES in block.topics for block, _ in answered):
             return []
         laws = {law for block, _ in answered for law in block.laws}
         lines = []
         decides = [law for law in ("wmo", "jeugdwet") if law in laws and _may_be_for(law, facts)]
         decides = [law for law in decides if law in assessment.laws] or decides
-        if decides:
+        if decides and not (facts.get("wlz") and "wlz" in laws):
             over = _AND[lang].join(_DECIDES_OVER[lang][law] for law in decides)
             named = _SAME_LINE if same_name(found.place, found.gemeente) else _WITHIN_LINE
             line = f"{named[lang]} {_GEMEENTE_LINE[lang]}"
