@@ -10,7 +10,7 @@ from tests.letter_cases import assessed, letters
 from triage.core.assessment import Assessment, Band, Urgency
 from triage.core.facts import FactRules, excluded, holds
 from triage.errors import ConfigError
-from triage.services.block_choice import urgency_weight
+from triage.services.block_choice import is_urgent_in_words
 from triage.services.knowledge import resolve
 
 RULES = letters().knowledge.facts
@@ -137,10 +137,10 @@ def test_one_fact_turns_the_answer(said: str, wanted: str, not_for_them: str) ->
 
 def test_words_for_dying_only_where_the_mail_says_so() -> None:
     facts = RULES.read("Mijn moeder is 80 en heel moe. Zij is bang om alleen te zijn. Wat kan er thuis?")
-    assert urgency_weight(feared(), facts) == 0.0
+    assert not is_urgent_in_words(feared(), facts)
     chosen = letters().knowledge.choose(feared(), "Mijn moeder is 80 en heel moe. Wat kan er thuis?")
     assert not [one.block.id for one in chosen if "regular" not in one.block.urgency]
-    assert urgency_weight(feared(), RULES.read(DYING.format(""))) == 0.5
+    assert is_urgent_in_words(feared(), RULES.read(DYING.format("")))
 
 
 def test_late_is_not_answered_as_new() -> None:

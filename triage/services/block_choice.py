@@ -73,12 +73,11 @@ class Choice:
     """A block and why it fits: "urgency:transfer", "topic:T24", "laws:wmo,zvw", "question" (it is like `nearest`, an
     invented question that the block answers). `misfit` says why not: a condition such as "wlz" with which the block is
     about somebody else, or "needs" (the mail says none of those that the block is for). `score` is the chance, in
-    [0, 1], that the reply needs it; `likeness` the mean cosine with its nearest examples."""
+    [0, 1], that the reply needs it."""
 
     block: Block
     score: float
     reasons: tuple[str, ...]
-    likeness: float
     nearest: str
     misfit: str = ""
 
@@ -135,9 +134,9 @@ class BlockIndex:
     def suggest(self, assessment: Assessment, text: str, facts: Facts, *, most: int = _SUGGESTED) -> tuple[Choice, ...]:
         """The blocks that fit best, best first; those that are about somebody else come last. `facts`: those that the
         text states."""
-        parts, like, likeness = self._parts(assessment, text, facts)
+        fits, lower = _Fit(assessment, facts), text.lower()
+        parts, like = self._parts(fits, text, facts)
         chances = 1.0 / (1.0 + np.exp(-(parts @ _as_row(WEIGHTS) + WEIGHTS.base)))
-        lower, fits = text.lower(), _Fit(assessment, facts)
         misfits = [excluded(block.needs, block.not_with, facts) for block in self._blocks]
         scores = [
             (bool(misfits[number]), -chance, block.id, number)
@@ -149,7 +148,6 @@ class BlockIndex:
                 block=self._blocks[number],
                 score=round(-chance, 4),
                 reasons=fits.reasons(self._blocks[number]),
-                likeness=round(float(likeness[number]), 4),
                 nearest=self._nearest(number, like),
                 misfit=misfits[number],
             )
@@ -158,17 +156,17 @@ class BlockIndex:
 
     def features(self, assessment: Assessment, text: str, facts: Facts) -> Scores:
         """(blocks, 5): what `Weights` weighs of each block, in its order."""
-        return self._parts(assessment, text, facts)[0]
+        return self._parts(_Fit(assessment, facts), text, facts)[0]
 
-    def _parts(self, assessment: Assessment, text: str, facts: Facts) -> tuple[Scores, Scores, Scores]:
+    def _parts(self, fits: _Fit, text: str, facts: Facts) -> tuple[Scores, Scores]:
+        """What is weighed, and how much the text is like each example."""
         read = [_with_facts(text, facts)]
         like = sum((vectorizer.transform(read) @ matrix).toarray().ravel() for vectorizer, matrix in self._compared)
         learned = like @ self._taught + self._usual
         of_places = np.append(like, 0.0)[self._places]
         likeness = np.partition(of_places, -_NEAREST, axis=1)[:, -_NEAREST:].mean(axis=1)
-        fits = _Fit(assessment, facts)
         parts = [_spread(learned), _spread(likeness), *np.array([fits.parts(block) for block in self._blocks]).T]
-        return np.stack(parts, axis=1), like, likeness
+        return np.stack(parts, axis=1), like
 
     def _nearest(self, number: int, like: Scores) -> str:
         rows = [row for row in self._rows[number] if row < len(self._questions)]
@@ -182,7 +180,7 @@ class _Fit:
         self._assessment = assessment
         self._probabilities = {law: assessment.law_probabilities.get(law, 0.0) for law in LAWS}
         self._likeliest = max(self._probabilities.values())
-        self._urgent = bool(urgency_weight(assessment, facts))
+        self._urgent = is_urgent_in_words(assessment, facts)
 
     def parts(self, block: Block) -> tuple[float, float, float]:
         """(laws, topic, urgency) as `Weights` says."""
@@ -236,18 +234,17 @@ def _as_document(block: Block) -> str:
     return " ".join(parts)
 
 
-def urgency_weight(assessment: Assessment, facts: Facts) -> float:
-    """How much urgency counts in the words of a reply; 0 when it was only feared.
+def is_urgent_in_words(assessment: Assessment, facts: Facts) -> bool:
+    """Whether a reply speaks of urgency; not when it was only feared.
 
     Band `possible` gives the short term to many who are not dying: to write to them of the last phase of life would
     be cruel. Unless the mail says that somebody is dying, or (for a transfer) the main topic says the same, their
     draft is that of an ordinary question.
     """
     if assessment.urgency is Urgency.REGULAR:
-        return 0.0
+        return False
     if assessment.band is Band.URGENT:
-        return 1.0
+        return True
     if assessment.urgency is Urgency.PALLIATIVE:
-        return 0.5 if facts.get("dying") else 0.0
-    agrees = bool(set(assessment.topics[:1]) & _TOPICS_OF_TRANSFER)
-    return 0.5 if agrees and assessment.band_reason in _REAL_REASONS else 0.0
+        return facts.get("dying", False)
+    return assessment.band_reason in _REAL_REASONS and bool(set(assessment.topics[:1]) & _TOPICS_OF_TRANSFER)

@@ -19,7 +19,7 @@ from triage.core.facts import Facts
 from triage.core.mail import ParsedMail
 from triage.core.sla import dutch_date
 from triage.errors import ConfigError
-from triage.services.block_choice import PROFESSIONALS, Choice, urgency_weight
+from triage.services.block_choice import PROFESSIONALS, Choice, is_urgent_in_words
 from triage.services.knowledge import Block, Footnote, Knowledge
 from triage.services.places import Found, Gemeente, find_place, same_name
 from triage.services.wording import ENGLISH_MONTHS, noon, spell_out_laws
@@ -57,7 +57,7 @@ class DraftTexts:
             "nl": environment.get_template("replies/reply.txt.j2"),
             "en": environment.get_template("replies/reply_en.txt.j2"),
         }
-        self._understood = _toml(templates / "replies" / "understood.toml")
+        self._understood = _toml(templates / "replies" / "understood.toml")["topics"]
         self._words: list[dict[str, str]] = _toml(templates / "replies" / "words.toml")["word"]
 
     def write(
@@ -131,10 +131,8 @@ class DraftTexts:
         """What the question was about, by the block that answers it: a topic that only the model saw may be wrong."""
         for block, _ in answered[:1]:
             topic = next((one for one in assessment.topics if one in block.topics), next(iter(block.topics), ""))
-            if topic in self._understood["topics"]:
-                return str(self._understood["topics"][topic][lang])
-            if block.laws:
-                return str(self._understood["laws"][block.laws[0] if len(block.laws) == 1 else "several"][lang])
+            if topic in self._understood:
+                return str(self._understood[topic][lang])
         return ""
 
     def _remedies(self, blocks: Sequence[Block], assessment: Assessment, facts: Facts) -> Sequence[Block]:
@@ -240,7 +238,7 @@ def _may_be_for(law: str, facts: Facts) -> bool:
 
 def _first_steps(answered: Sequence[_Part], assessment: Assessment, facts: Facts) -> Sequence[str]:
     """For an urgent question: what to do now, from the first block that says so."""
-    if not urgency_weight(assessment, facts):
+    if not is_urgent_in_words(assessment, facts):
         return ()
     for block, part in answered:
         if assessment.urgency in block.urgency and "eerst" in part:

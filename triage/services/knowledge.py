@@ -22,7 +22,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from triage.core.assessment import Assessment, Band, Urgency
 from triage.core.facts import FactRules, Facts, holds, terms_of_condition
 from triage.errors import ConfigError
-from triage.services.block_choice import BlockIndex, Choice, Example, urgency_weight
+from triage.services.block_choice import BlockIndex, Choice, Example, is_urgent_in_words
 
 SECTIONS = ("eerst", "kort", "waarom", "wie", "stappen", "oneens")
 TO_CHECK = "controleren"
@@ -203,7 +203,7 @@ class Knowledge:
         reach nobody whose question is not urgent, and stand beside another answer only where the mail says that
         somebody is dying; one in the band urgent gets a block that says what to do first."""
         facts = self.facts_of(assessment, text)
-        urgent = bool(urgency_weight(assessment, facts))
+        urgent = is_urgent_in_words(assessment, facts)
         considered = len(self.blocks) if assessment.topics_given else _CONSIDERED
         found = [
             one
