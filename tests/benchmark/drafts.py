@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 
 from tests.benchmark import report
-from tests.letter_cases import a_case, make_letters
+from tests.letter_cases import TEMPLATES, a_case, make_letters
 from triage.bootstrap import reader_for, utc_now
 from triage.core.readability import readability, sentences
 from triage.services.block_choice import BlockIndex, Example
+from triage.services.knowledge import Knowledge
 from triage.services.letters import Letters
 from triage.services.places import find_place
 from triage.services.reading import Reading
@@ -344,12 +345,14 @@ def _speed(asked: Sequence[Asked], letters: Letters) -> str:
         letters.draft(one.reading.mail, one.reading.assessment, a_case())
         took.append((time.perf_counter() - begun) * 1000)
     begun = time.perf_counter()
-    make_letters()
-    start = time.perf_counter() - begun
+    knowledge = Knowledge(TEMPLATES / "knowledge")  # anew: letters share the one that was read before
+    read = time.perf_counter() - begun
+    _ = knowledge.index
+    made = time.perf_counter() - begun - read
     return (
         f"## Speed\n\nFrom assessed mail to draft, one thread, {len(took)} mails: p50 "
-        f"{np.percentile(took, 50):.1f} ms, p95 {np.percentile(took, 95):.1f} ms. All texts and blocks read at the "
-        f"start: {start:.1f} s."
+        f"{np.percentile(took, 50):.1f} ms, p95 {np.percentile(took, 95):.1f} ms. Once a process: all blocks read in "
+        f"{read:.1f} s, and with the first draft the index of the choice made in {made:.1f} s."
     )
 
 
